@@ -1,0 +1,77 @@
+package event
+
+import "log/slog"
+
+// Code names a kind of event: stable, lower case, "room.what".
+type Code string
+
+// Codes of the catalogue.
+const (
+	DHCPOffer    Code = "dhcp.offer"
+	DHCPAck      Code = "dhcp.ack"
+	DHCPNak      Code = "dhcp.nak"
+	DHCPIgnored  Code = "dhcp.ignored"
+	DHCPDropped  Code = "dhcp.dropped"
+	DHCPDeclined Code = "dhcp.declined"
+	DHCPReleased Code = "dhcp.released"
+	DHCPSendFail Code = "dhcp.send-failed"
+	PXEAck       Code = "pxe.ack"
+	NBPMissing   Code = "nbp.missing"
+	PoolEmpty    Code = "dhcp.pool-empty"
+	FileRead     Code = "file.read"
+	FileProbe    Code = "file.probe"
+	FileMissing  Code = "file.not-found"
+	FileAborted  Code = "file.aborted"
+	FileStalled  Code = "file.stalled"
+	FileRefused  Code = "file.refused"
+	FileFault    Code = "file.fault"
+	ConfigLoaded Code = "config.loaded"
+	ConfigFault  Code = "config.refused"
+	LeaseFault   Code = "lease.fault"
+)
+
+// Entry explains a code to a person.
+type Entry struct {
+	Code    Code
+	Level   slog.Level
+	Title   string // what happened, as the log's message
+	Meaning string // what it says about the boot
+	Remedy  string // what to do; empty when nothing needs doing
+}
+
+var catalogue = []Entry{
+	{DHCPOffer, slog.LevelInfo, "offer sent", "a machine asked and was offered what the reasons say", ""},
+	{DHCPAck, slog.LevelInfo, "address acknowledged", "the machine may use the address", ""},
+	{DHCPNak, slog.LevelWarn, "address refused", "the machine asked for an address that is not its own on this link; it will ask for another", ""},
+	{DHCPIgnored, slog.LevelDebug, "no answer given", "the request was understood and is not ours to answer; the reasons say why", ""},
+	{DHCPDropped, slog.LevelDebug, "packet dropped", "the packet is malformed or not a client's", ""},
+	{DHCPDeclined, slog.LevelWarn, "address declined", "the machine found its address in use, or found our offer faulty", "look for a device with a fixed address inside the pool"},
+	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
+	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},
+	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
+	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
+	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},
+	{FileRead, slog.LevelInfo, "file read", "a boot file was read to its end", ""},
+	{FileProbe, slog.LevelDebug, "file size asked", "firmware asks for a file's size first and breaks off; normal", ""},
+	{FileMissing, slog.LevelInfo, "file not found", "loaders search for several names; it matters only when nothing else was found", ""},
+	{FileAborted, slog.LevelInfo, "read broken off by the client", "the client ended the transfer before the end", ""},
+	{FileStalled, slog.LevelWarn, "transfer gave up", "the client stopped acknowledging", "look for packet loss, a firewall that drops the data port, or a path with a smaller MTU"},
+	{FileRefused, slog.LevelWarn, "request refused", "the request was malformed or asked for something that is never served", ""},
+	{FileFault, slog.LevelError, "file could not be read", "the name exists but reading it failed on this server", "check the file that the error names"},
+	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},
+	{ConfigFault, slog.LevelError, "configuration refused", "the file has faults; the configuration that was running goes on", "run hobnail check and mend what it lists"},
+	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
+}
+
+// Lookup gives the entry of a code; ok is false if the catalogue lacks it.
+func Lookup(c Code) (e Entry, ok bool) {
+	for _, e := range catalogue {
+		if e.Code == c {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// Catalogue lists every entry, in the order of a boot.
+func Catalogue() []Entry { return append([]Entry(nil), catalogue...) }

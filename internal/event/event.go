@@ -1,0 +1,34 @@
+// Package event is the catalogue of things that can happen in a boot, and the
+// shape in which they are told. Libraries return or emit events; they do not
+// log. What a person reads in the log, the console and the manual comes from
+// this one catalogue.
+package event
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Time   time.Time
+	Code   Code
+	MAC    model.MAC      // empty where only the address is known
+	Client netip.AddrPort // who it was about; zero if no packet was involved
+	Attrs  []slog.Attr    // details, in the order a person wants them
+}
+
+// Sink takes events. Emit must not block and must not keep Attrs' backing
+// array.
+type Sink interface {
+	Emit(Event)
+}
+
+// Discard is a Sink for callers that want none.
+type Discard struct{}
+
+// Emit does nothing.
+func (Discard) Emit(Event) {}

@@ -1,0 +1,169 @@
+// Package model holds hobnail's nouns: architectures, machines, images,
+// leases. It is data only: no packet, no socket, no decision. Everything here
+// can be compared and printed.
+package model
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// MAC is a hardware address in its canonical text form, lower-case octets
+// joined by colons ("52:54:00:12:34:56"). Empty means unknown. As text it is
+// comparable, sortable and printable as it stands.
+type MAC string
+
+// MACFromBytes gives the canonical form of a hardware address of 1 to 16
+// octets; anything else gives the empty MAC.
+func MACFromBytes(b []byte) MAC {
+	if len(b) == 0 || len(b) > 16 {
+		return ""
+	}
+	const digits = "0123456789abcdef"
+	out := make([]byte, 0, 3*len(b)-1)
+	for i, c := range b {
+		if i > 0 {
+			out = append(out, ':')
+		}
+		out = append(out, digits[c>>4], digits[c&15])
+	}
+	return MAC(out)
+}
+
+// ParseMAC reads the spellings people use: 52:54:00:12:34:56,
+// 52-54-00-12-34-56, 5254.0012.3456 and 525400123456, in either case.
+func ParseMAC(s string) (MAC, error) {
+	clean := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.ToLower(s))
+	b, err := hex.DecodeString(clean)
+	if err != nil || len(b) != 6 {
+		return "", fmt.Errorf("%q is not a MAC address; write it as 52:54:00:12:34:56", s)
+	}
+	return MACFromBytes(b), nil
+}
+
+// Hex is the address as bare digits ("525400123456"), as boot file names
+// carry it.
+func (m MAC) Hex() string { return strings.ReplaceAll(string(m), ":", "") }
+
+// Dashed is the address as pxelinux asks for it ("52-54-00-12-34-56").
+func (m MAC) Dashed() string { return strings.ReplaceAll(string(m), ":", "-") }
+
+// UUID is an SMBIOS system UUID in the text form that dmidecode and
+// hypervisors print, lower case. Empty means unknown or worthless.
+type UUID string
+
+// UUIDFromWire turns the 16 octets of option 97 (RFC 4578 section 2.3) into
+// the form people see. Firmware sends SMBIOS's own byte order, in which the
+// first three fields are little-endian (EDK2 NetLibGetSystemGuid copies them
+// unswapped).
+func UUIDFromWire(b [16]byte) UUID {
+	return UUID(fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]))
+}
+
+// ParseUUID accepts 8-4-4-4-12 hexadecimal digits in either case.
+func ParseUUID(s string) (UUID, error) {
+	t := strings.ToLower(s)
+	digits := strings.ReplaceAll(t, "-", "")
+	b, err := hex.DecodeString(digits)
+	if err != nil || len(b) != 16 || len(t) != 36 {
+		return "", fmt.Errorf("%q is not a UUID; write it as 4c4c4544-0043-3010-8052-b4c04f4d3532", s)
+	}
+	return UUID(t), nil
+}
+
+// Swapped is the same UUID read in the other byte order. Some firmware and
+// iPXE builds differ in the order of the first three fields, so a match has
+// to try both.
+func (u UUID) Swapped() UUID {
+	b, err := hex.DecodeString(strings.ReplaceAll(string(u), "-", ""))
+	if err != nil || len(b) != 16 {
+		return u
+	}
+	return UUIDFromWire([16]byte(b))
+}
+
+// Same reports whether two UUIDs name one machine, in either byte order.
+func (u UUID) Same(v UUID) bool {
+	return u != "" && (u == v || u == v.Swapped())
+}
+
+// Wire is the inverse of UUIDFromWire; an invalid UUID gives zeros.
+func (u UUID) Wire() [16]byte {
+	var w [16]byte
+	b, err := hex.DecodeString(strings.ReplaceAll(string(u), "-", ""))
+	if err != nil || len(b) != 16 {
+		return w
+	}
+	copy(w[:], b)
+	w[0], w[1], w[2], w[3] = b[3], b[2], b[1], b[0]
+	w[4], w[5], w[6], w[7] = b[5], b[4], b[7], b[6]
+	return w
+}
+
+// Junk reports whether a UUID is one that many boards share, so that it
+// identifies nothing: all zeros, all ones, and the AMI and ASRock default
+// 03000200-0400-0500-0006-000700080009 seen on real boards.
+func (u UUID) Junk() bool {
+	switch u {
+	case "", "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+		"03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009":
+		return true
+	}
+	return false
+}
+
+// Mode is who gives addresses on a subnet.
+type Mode string
+
+// The modes of a site or subnet.
+const (
+	ModeProxy  Mode = "proxy"  // boot data beside a DHCP server nobody may touch
+	ModeServer Mode = "server" // addresses and boot data, from us
+	ModeOff    Mode = "off"    // no DHCP at all: files only
+)
+
+// Targets that are not images.
+const (
+	TargetMenu  = "menu"  // the menu of all images this machine can boot
+	TargetLocal = "local" // the machine's own disk
+	TargetDeny  = "deny"  // no answer at all
+)
+
+// Image is something that can be booted: a kernel, its initial RAM disks and
+// a command line.
+type Image struct {
+	Name    string   // unique, as in rules and file names: [a-z0-9._-]
+	Title   string   // what the menu shows; Name if empty
+	CPU     CPU      // which processors run it
+	Kernel  string   // absolute local path, or an http(s) URL
+	Initrd  []string // absolute local paths or URLs, in order; may be empty
+	Cmdline string   // template over the machine; see package bootscript
+	Source  string   // "hobnail.toml:31", or the Debian package it was found in
+}
+
+// Machine is a device that a person has named.
+type Machine struct {
+	Name    string
+	MACs    []MAC
+	UUID    UUID
+	Serial  string
+	Address netip.Addr // its reservation; zero value if it has none
+	Boot    string     // target: an image, menu, local or deny; empty: rules decide
+	Loader  string     // boot program: a Loader or a file name; empty: the default
+	Source  string     // where it was named, "hobnail.toml:24"
+}
+
+// Lease is an address in use by a machine until Expires.
+type Lease struct {
+	Address  netip.Addr `json:"address"`
+	MAC      MAC        `json:"mac"`
+	ClientID string     `json:"client_id,omitempty"` // option 61 as hexadecimal digits
+	Hostname string     `json:"hostname,omitempty"`  // option 12 as sent: untrusted
+	Start    time.Time  `json:"start"`
+	Expires  time.Time  `json:"expires"`
+	State    string     `json:"state"` // bound, released, declined
+}
