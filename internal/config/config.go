@@ -1,0 +1,101 @@
+// Package config turns the bytes of hobnail.toml into typed, checked values,
+// or into the list of everything that is wrong with them. It reads no file
+// but the bytes it is given and asks the system nothing, so that the checker,
+// the simulator and the server see one meaning.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// Config is a configuration without faults. Slices keep the file's order,
+// which for rules is the order of matching.
+type Config struct {
+	File     string // as named by the user; "" for the built-in defaults
+	Server   Server
+	Boot     Boot
+	Subnets  []Subnet
+	Machines []model.Machine
+	Rules    []Rule
+	Images   []model.Image
+}
+
+// Server is [server].
+type Server struct {
+	Name       string     // default: empty, the caller puts the host name
+	Data       string     // default "/var/lib/hobnail"
+	Interfaces []string   // empty: all with an IPv4 address
+	Address    netip.Addr // zero: the address the client can reach us by
+	HTTP       string     // "host:port" or ":port"; "off" for none; default ":8080"
+	HTTPPort   uint16     // taken from HTTP; 0 when off
+	DHCP       model.Mode // of subnets without [[subnet]]; "auto" has been resolved
+	DHCPAt     string     // where it was said; "built-in default" otherwise
+	Share      Share
+	NBP        string // the user's boot programs; default <Data>/nbp
+}
+
+// Share is which part of every pool this server owns: part Index of Of,
+// counted from 1. The zero value does not occur; the default is 1/1.
+type Share struct{ Index, Of int }
+
+// Boot is [boot].
+type Boot struct {
+	Unknown   string        // target of a machine that neither rule nor name decides
+	UnknownAt string        // where it was said; "built-in default" otherwise
+	Default   string        // the menu's default: an image or "local"
+	Timeout   time.Duration // the menu's countdown; 0 waits for a key
+}
+
+// Subnet is one [[subnet]].
+type Subnet struct {
+	CIDR   netip.Prefix // masked
+	Mode   model.Mode
+	Pool   []Range // ascending, inside CIDR, disjoint; empty: reservations only
+	Router netip.Addr
+	DNS    []netip.Addr
+	NTP    []netip.Addr
+	Domain string
+	Lease  time.Duration
+	// NextServer overrides the address that replies on this subnet name as
+	// the boot server; zero: ours.
+	NextServer netip.Addr
+	At         string // "hobnail.toml:12"
+}
+
+// Range is a run of addresses, both ends included.
+type Range struct{ First, Last netip.Addr }
+
+// Rule is one [[rule]]: match on machine and place, then target.
+type Rule struct {
+	Name   string // for people; "" if not given
+	Match  Match
+	Boot   string // target; "" where the rule only chooses a loader
+	Loader string // boot program kind or file name; "" for the default
+	At     string
+}
+
+// Match lists what a request must have; an empty field matches anything, and
+// all that are given must hold. An empty Match matches every machine.
+type Match struct {
+	MAC         []string // whole addresses or prefixes ending in "*", lower case with colons
+	UUID        []model.UUID
+	Arch        []model.Arch
+	Firmware    []model.Firmware
+	Subnet      []netip.Prefix
+	Relay       []netip.Addr
+	CircuitID   []string // text, or hexadecimal digits after "0x"; "*" at the end is a prefix match
+	RemoteID    []string
+	VendorClass []string // option 60; "*" at the end is a prefix match
+	UserClass   []string // option 77; likewise
+	Machine     []string // names of [[machine]]
+}
+
+// Fault is one thing that is wrong, at a place in the file.
+type Fault struct {
+	File      string `json:"file"`
+	Line, Col int    // counted from 1; 0 if the place is not known
+	Text      string `json:"text"` // what is wrong, with the offending text; what is allowed
+}
