@@ -27,14 +27,9 @@ const (
 	FeatureDNS       Feature = 0x17
 	FeatureBzImage   Feature = 0x18
 	FeatureMultiboot Feature = 0x19
-	FeatureSLAM      Feature = 0x1a
-	FeatureSRP       Feature = 0x1b
-	FeatureNBI       Feature = 0x20
 	FeaturePXE       Feature = 0x21
 	FeatureELF       Feature = 0x22
-	FeatureCOMBOOT   Feature = 0x23
 	FeatureEFI       Feature = 0x24
-	FeatureFCoE      Feature = 0x25
 	FeatureVLAN      Feature = 0x26
 	FeatureMenu      Feature = 0x27
 	FeatureSDI       Feature = 0x28
