@@ -1,0 +1,151 @@
+package policy
+
+import (
+	"math/big"
+	"net/netip"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/config"
+	"hobnail/internal/model"
+)
+
+// Programs lists the boot programs there are.
+type Programs struct {
+	Have []Program
+	// Wanted gives the file names that would do for an architecture and kind
+	// of boot program; an empty kind asks for all that would do.
+	Wanted func(arch model.Arch, loader string) []string
+	Folder string // where a user puts programs: <Folder>/<arch>/<file>
+}
+
+// Program is a boot program as decisions see it.
+type Program struct {
+	Arch   model.Arch
+	Loader string // "ipxe", "shim", "grub", "pxelinux", "ipxe-shim", "custom"
+	File   string
+	Custom bool // the user's own, not from the embedded set
+}
+
+// Policy is a compiled configuration: immutable, made once per reload.
+type Policy struct {
+	Config   *config.Config
+	images   []model.Image
+	programs Programs
+	owned    map[netip.Prefix][]config.Range // our share of each pool
+	byMAC    map[model.MAC]*model.Machine
+	reserved map[netip.Addr]*model.Machine
+}
+
+// Compile prepares a configuration for deciding. images holds the configured
+// images and those that were found installed, in the order of the menu.
+func Compile(cfg *config.Config, images []model.Image, programs Programs) *Policy {
+	p := &Policy{
+		Config:   cfg,
+		images:   images,
+		programs: programs,
+		owned:    map[netip.Prefix][]config.Range{},
+		byMAC:    map[model.MAC]*model.Machine{},
+		reserved: map[netip.Addr]*model.Machine{},
+	}
+	for i := range cfg.Subnets {
+		s := &cfg.Subnets[i]
+		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+	}
+	for i := range cfg.Machines {
+		m := &cfg.Machines[i]
+		for _, mac := range m.MACs {
+			p.byMAC[mac] = m
+		}
+		if m.Address.IsValid() {
+			p.reserved[m.Address] = m
+		}
+	}
+	return p
+}
+
+// Images lists all images, in the order of the menu.
+func (p *Policy) Images() []model.Image { return p.images }
+
+// Image finds an image by name.
+func (p *Policy) Image(name string) (model.Image, bool) {
+	for _, img := range p.images {
+		if img.Name == name {
+			return img, true
+		}
+	}
+	return model.Image{}, false
+}
+
+// Owned gives the part of a subnet's pool that this server leases from.
+func (p *Policy) Owned(s *config.Subnet) []config.Range { return p.owned[s.CIDR] }
+
+// sharePart cuts part Index of Of out of a pool, counted in addresses. The
+// parts of all servers are disjoint and together the whole pool.
+func sharePart(pool []config.Range, share config.Share) []config.Range {
+	if share.Of <= 1 {
+		return pool
+	}
+	var total int64
+	for _, r := range pool {
+		total += rangeSize(r)
+	}
+	from := total * int64(share.Index-1) / int64(share.Of)
+	to := total * int64(share.Index) / int64(share.Of) // exclusive
+	var part []config.Range
+	var at int64
+	for _, r := range pool {
+		size := rangeSize(r)
+		lo, hi := max(from-at, 0), min(to-at, size)
+		if lo < hi {
+			part = append(part, config.Range{First: addrPlus(r.First, lo), Last: addrPlus(r.First, hi-1)})
+		}
+		at += size
+	}
+	return part
+}
+
+func rangeSize(r config.Range) int64 {
+	a, b := new(big.Int).SetBytes(r.First.AsSlice()), new(big.Int).SetBytes(r.Last.AsSlice())
+	return b.Sub(b, a).Int64() + 1
+}
+
+func addrPlus(a netip.Addr, n int64) netip.Addr {
+	b := a.As4()
+	v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	v += uint32(n)
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+}
+
+// machine finds who is asking: by MAC, else by UUID.
+func (p *Policy) machine(mac model.MAC, uuid model.UUID) *model.Machine {
+	if m := p.byMAC[mac]; m != nil && mac != "" {
+		return m
+	}
+	for i := range p.Config.Machines {
+		if m := &p.Config.Machines[i]; m.UUID.Same(uuid) {
+			return m
+		}
+	}
+	return nil
+}
+
+// serverAddress is what replies name as the server: what the configuration
+// says, else the address that the request reached us by.
+func (p *Policy) serverAddress(f *classify.Facts) netip.Addr {
+	if a := p.Config.Server.Address; a.IsValid() {
+		return a
+	}
+	return f.Ingress.Local
+}
+
+// subnetOf finds the narrowest configured subnet that holds an address.
+func (p *Policy) subnetOf(a netip.Addr) *config.Subnet {
+	var best *config.Subnet
+	for i := range p.Config.Subnets {
+		s := &p.Config.Subnets[i]
+		if s.CIDR.Contains(a) && (best == nil || s.CIDR.Bits() > best.CIDR.Bits()) {
+			best = s
+		}
+	}
+	return best
+}

@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"net/netip"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/config"
+)
+
+// place finds the subnet that a request comes from, in the order of RFC 3527
+// (link selection), RFC 3011 (subnet selection), giaddr, ciaddr, and last the
+// interface it arrived on; and with it who gives addresses there.
+func (v View) place(d *Decision, f *classify.Facts) {
+	addr, how := whereFrom(f)
+	d.Subnet = v.Policy.subnetOf(addr)
+	if d.Subnet != nil {
+		d.Mode = d.Subnet.Mode
+		d.because("subnet", d.Subnet.At, "%s %s is in subnet %s, mode %s", how, addr, d.Subnet.CIDR, d.Mode)
+		return
+	}
+	d.Mode = v.Policy.Config.Server.DHCP
+	d.because("subnet", v.Policy.Config.Server.DHCPAt, "%s %s is in no configured subnet: mode %s", how, addr, d.Mode)
+}
+
+func whereFrom(f *classify.Facts) (netip.Addr, string) {
+	switch {
+	case f.LinkSelect.IsValid():
+		return f.LinkSelect, "selected link"
+	case f.Relayed():
+		return f.Relay, "relay"
+	case f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified():
+		return f.CIAddr, "client address"
+	}
+	return f.Ingress.Local, "our address on " + f.Ingress.Interface
+}
+
+func (d *Decision) modeAt(v View) string {
+	if d.Subnet != nil {
+		return d.Subnet.At
+	}
+	return v.Policy.Config.Server.DHCPAt
+}
+
+// onLink reports whether an address can be used at the place of the request.
+func onLink(s *config.Subnet, a netip.Addr) bool { return s != nil && s.CIDR.Contains(a) }

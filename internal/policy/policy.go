@@ -1,0 +1,196 @@
+// Package policy decides what a machine gets, and says why. It is pure: the
+// same view, time and facts give the same decision. It opens no socket, reads
+// no clock and no file, takes no lock, and writes no log; the server, the
+// simulator and the checker all run this very code.
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/config"
+	"hobnail/internal/model"
+)
+
+// Answer is what a decision comes to.
+type Answer string
+
+// Answers.
+const (
+	Ignore Answer = "ignore" // nothing is sent
+	Offer  Answer = "offer"
+	Ack    Answer = "ack"
+	Nak    Answer = "nak"
+)
+
+// Reason is one step of a decision: which rule, written where, and what it
+// said about this machine.
+type Reason struct {
+	Rule string `json:"rule"` // short stable name, or the rule's own name
+	At   string `json:"at"`   // "hobnail.toml:31", an RFC section, or "built-in"
+	Text string `json:"text"`
+}
+
+// Decision is what to answer and all that the answer needs.
+type Decision struct {
+	Answer   Answer
+	Mode     model.Mode
+	Subnet   *config.Subnet // nil where none is configured for the place
+	Server   netip.Addr     // our address as the client can reach it: the boot server
+	ServerID netip.Addr     // option 54: Server, or what the relay wants there (RFC 5107)
+	Address  netip.Addr     // the client's address; zero in proxy offers
+	Lease    time.Duration  // 0: the reply carries no times
+	Change   LeaseChange    // to be carried out before the answer leaves
+	Boot     *Boot          // boot data; nil: none
+	Target   string         // image, menu, local or deny; "" where nothing boots
+	Machine  *model.Machine // the named machine; nil if nobody named it
+	Missing  *Missing       // set when no boot program could be given
+	PoolFull bool           // no address was free
+	Reasons  []Reason
+}
+
+// Boot is the boot data of an answer.
+type Boot struct {
+	File       string // goes into `file`: a name in the tree, or an absolute URL
+	NextServer netip.Addr
+	Class      classify.Class // what option 60 says; ClassUBoot answers carry none
+	Arch       model.Arch
+	Loader     string // kind of the boot program, or "script"
+}
+
+// Missing names the boot program that a machine would need.
+type Missing struct {
+	Arch   model.Arch
+	Files  []string // any one of these names
+	Folder string   // where to put it
+}
+
+// String is a sentence for people.
+func (m Missing) String() string {
+	if len(m.Files) == 0 {
+		return fmt.Sprintf("nothing is known that could boot %s", m.Arch)
+	}
+	return fmt.Sprintf("no boot program for %s: put %s into %s", m.Arch, orList(m.Files), m.Folder)
+}
+
+// ChangeKind is what happens to an address.
+type ChangeKind string
+
+// Kinds of change.
+const (
+	NoChange ChangeKind = ""
+	Hold     ChangeKind = "hold"    // keep it for this machine while the offer stands
+	Bind     ChangeKind = "bind"    // lease it: on stable storage before the ACK leaves
+	Free     ChangeKind = "free"    // give it back
+	PutAside ChangeKind = "decline" // somebody else uses it: lease it to nobody for a while
+)
+
+// LeaseChange is one change of one address.
+type LeaseChange struct {
+	Kind  ChangeKind
+	Lease model.Lease
+}
+
+// Leases is what decisions need to know of addresses. Its answers must not
+// change during one call of Decide.
+type Leases interface {
+	// ByKey gives the newest record that a machine has inside a network, in
+	// whatever state.
+	ByKey(network netip.Prefix, key model.MAC) (model.Lease, bool)
+	// ByAddr gives the record of an address.
+	ByAddr(netip.Addr) (model.Lease, bool)
+	// Pick finds an address that no live record holds and that skip does not
+	// refuse; the same key is led to the same address as long as it is free.
+	Pick(ranges []config.Range, key model.MAC, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool)
+}
+
+// View is everything a decision may look at: an immutable snapshot.
+type View struct {
+	Policy *Policy
+	Leases Leases
+	// Own lists all addresses of this host, so that a REQUEST that names any
+	// of them as the server is known to be ours.
+	Own []netip.Addr
+}
+
+// Lease states, as records carry them.
+const (
+	StateOffered  = "offered"
+	StateBound    = "bound"
+	StateReleased = "released"
+	StateDeclined = "declined"
+)
+
+// Decide answers one DHCP request, on port 67 or 4011.
+func (v View) Decide(now time.Time, f *classify.Facts) Decision {
+	d := Decision{Answer: Ignore, Server: v.Policy.serverAddress(f)}
+	d.ServerID = d.Server
+	if f.Relayed() && f.Override.IsValid() {
+		d.ServerID = f.Override
+	}
+	if why := forgedRelay(f); why != "" {
+		d.because("relay", "RFC 2131 section 4.1", "%s", why)
+		return d
+	}
+	for _, q := range f.Quirks {
+		d.because("quirk", "built-in", "%s: %s", q.Name, q.Text)
+	}
+	v.place(&d, f)
+	switch {
+	case d.Mode == model.ModeOff:
+		d.because("mode", d.modeAt(v), "DHCP is off here: files only")
+	case f.Ingress.Port == 4011:
+		v.bootService(&d, f)
+	case d.Mode == model.ModeProxy:
+		v.proxy(&d, f)
+	default:
+		v.server(&d, now, f)
+	}
+	return d
+}
+
+func (d *Decision) because(rule, at, format string, args ...any) {
+	d.Reasons = append(d.Reasons, Reason{Rule: rule, At: at, Text: fmt.Sprintf(format, args...)})
+}
+
+// ignore ends a decision without an answer, whatever was prepared before.
+func (d *Decision) ignore(rule, at, format string, args ...any) {
+	d.Answer, d.Address, d.Boot, d.Change = Ignore, netip.Addr{}, nil, LeaseChange{}
+	d.because(rule, at, format, args...)
+}
+
+// forgedRelay refuses relay addresses that would turn an answer into a
+// reflection: nobody relays from loopback, multicast or broadcast.
+func forgedRelay(f *classify.Facts) string {
+	if !f.Relayed() {
+		return ""
+	}
+	a := f.Relay
+	if a.IsLoopback() || a.IsMulticast() || a.IsUnspecified() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return fmt.Sprintf("the packet says its relay is %s, which cannot be a relay; nothing is sent there", a)
+	}
+	return ""
+}
+
+func orList(words []string) string {
+	switch len(words) {
+	case 1:
+		return words[0]
+	case 2:
+		return words[0] + " or " + words[1]
+	}
+	out := ""
+	for i, w := range words {
+		switch {
+		case i == len(words)-1:
+			out += " or " + w
+		case i > 0:
+			out += ", " + w
+		default:
+			out = w
+		}
+	}
+	return out
+}

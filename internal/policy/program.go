@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/model"
+	"hobnail/internal/wire/pxe"
+)
+
+// Kinds of boot program, as rules and the inventory name them.
+const (
+	LoaderIPXE     = "ipxe"
+	LoaderIPXEShim = "ipxe-shim" // iPXE behind its own signed shim
+	LoaderShim     = "shim"      // shim, then GRUB
+	LoaderGRUB     = "grub"
+	LoaderPXELinux = "pxelinux"
+	LoaderCustom   = "custom"
+	LoaderScript   = "script" // not a program: iPXE's next step
+)
+
+// bootData fills in what the machine is to load. It reports false when there
+// is nothing to send, with the reason given.
+func (v View) bootData(d *Decision, f *classify.Facts) bool {
+	c := v.choose(d, f)
+	if c.target == model.TargetDeny {
+		d.ignore("deny", "built-in", "the target is deny: no answer")
+		return false
+	}
+	if f.Class == classify.ClassHTTP && v.Policy.Config.Server.HTTPPort == 0 {
+		d.ignore("http", "built-in", "the machine boots by HTTP and [server] http is off")
+		return false
+	}
+	if f.Stage == classify.StageIPXE && !replacesIPXE(c.loader) {
+		d.Boot = v.script(d, f)
+		return true
+	}
+	prog, ok := v.program(d, f, c.loader)
+	if !ok {
+		return false
+	}
+	path := model.BootPath{MAC: f.MAC, Arch: prog.Arch, File: prog.File}.String()
+	d.Boot = &Boot{File: path, NextServer: d.Server, Class: f.Class, Arch: prog.Arch, Loader: prog.Loader}
+	if f.Class == classify.ClassHTTP {
+		d.Boot.File = v.url(d, path)
+	}
+	return true
+}
+
+// replacesIPXE reports whether a chosen loader is to be given even to a
+// machine that already runs iPXE. iPXE is never handed itself: it would ask
+// again, and get itself again, for ever.
+func replacesIPXE(loader string) bool {
+	return loader != "" && loader != LoaderIPXE && loader != LoaderIPXEShim
+}
+
+// script is what iPXE gets: the address of its script. One without HTTP
+// (some vendors' ROMs) gets it over TFTP.
+func (v View) script(d *Decision, f *classify.Facts) *Boot {
+	arch := f.Arch
+	if arch == "" {
+		arch = model.ArchBIOS
+	}
+	path := model.BootPath{MAC: f.MAC, Arch: arch, File: model.ScriptIPXE}.String()
+	b := &Boot{NextServer: d.Server, Class: f.Class, Arch: arch, Loader: LoaderScript}
+	if v.Policy.Config.Server.HTTPPort != 0 && speaksHTTP(f) {
+		b.File = v.url(d, path)
+		d.because("ipxe", "built-in", "iPXE is running: it gets its script by HTTP")
+	} else {
+		b.File = fmt.Sprintf("tftp://%s/%s", d.Server, path)
+		d.because("ipxe", "built-in", "iPXE is running but knows no HTTP, or HTTP is off: its script by TFTP")
+	}
+	return b
+}
+
+// speaksHTTP reports whether iPXE can load by HTTP. A build that sends no
+// feature list at all is taken to be a normal one.
+func speaksHTTP(f *classify.Facts) bool {
+	return f.IPXE.Has(pxe.FeatureHTTP) || !f.IPXE.Has(pxe.FeatureTFTP)
+}
+
+func (v View) url(d *Decision, path string) string {
+	return fmt.Sprintf("http://%s:%d/%s", d.Server, v.Policy.Config.Server.HTTPPort, path)
+}
+
+// program picks the boot program: the first of the client's architectures for
+// which there is one, of the kind that was chosen or that fits the mode.
+func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, bool) {
+	archs := []model.Arch{f.Arch}
+	for _, row := range f.Archs {
+		if row.Arch != "" && !slices.Contains(archs, row.Arch) {
+			archs = append(archs, row.Arch)
+		}
+	}
+	if f.Arch == "" {
+		d.ignore("architecture", "RFC 4578 section 2.1", "no boot program can exist for %s", f.ArchName)
+		return Program{}, false
+	}
+	for _, arch := range archs {
+		if p, ok := v.programFor(d, arch, f, loader); ok {
+			return p, true
+		}
+	}
+	m := v.missing(f.Arch, d.Mode, loader)
+	d.ignore("boot-program", "built-in", "%s", m)
+	d.Missing = &m
+	return Program{}, false
+}
+
+func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader string) (Program, bool) {
+	if loader != "" {
+		p, ok := v.Policy.findProgram(arch, loader)
+		if ok {
+			d.because("boot-program", "built-in", "%s is the %s chosen for %s", p.File, loader, arch)
+		}
+		return p, ok
+	}
+	if p, ok := v.Policy.findCustom(arch); ok {
+		d.because("boot-program", v.Policy.programs.Folder, "%s is the user's own program for %s", p.File, arch)
+		return p, true
+	}
+	for _, kind := range preference(arch, d.Mode) {
+		if p, ok := v.Policy.findProgram(arch, kind); ok {
+			d.because("boot-program", "built-in", "%s %s", p.File, why(kind, arch, d.Mode))
+			return p, true
+		}
+	}
+	return Program{}, false
+}
+
+// preference orders the kinds of boot program for an architecture. Where we
+// give the ACK, UEFI gets the chain that Secure Boot accepts: no DHCP option
+// says whether it is on, and shim does no harm where it is off. Behind another
+// DHCP server GRUB is lost, as it takes its server from that server's ACK and
+// knows no proxy offers (seen: it stops at "Welcome to GRUB!"), so there only
+// iPXE will do.
+func preference(arch model.Arch, mode model.Mode) []string {
+	switch {
+	case arch == model.ArchBIOS:
+		return []string{LoaderIPXE, LoaderPXELinux}
+	case mode == model.ModeServer:
+		return []string{LoaderShim, LoaderGRUB, LoaderIPXEShim, LoaderIPXE}
+	}
+	return []string{LoaderIPXEShim, LoaderIPXE}
+}
+
+func why(kind string, arch model.Arch, mode model.Mode) string {
+	switch {
+	case arch == model.ArchBIOS:
+		return "starts BIOS machines"
+	case mode == model.ModeProxy:
+		return "works behind another DHCP server, where GRUB does not"
+	case kind == LoaderShim:
+		return "starts with Secure Boot on or off, and DHCP never says which"
+	case kind == LoaderGRUB:
+		return fmt.Sprintf("is what there is for %s: no signed shim is known", arch)
+	}
+	return fmt.Sprintf("is what there is for %s", arch)
+}
+
+// findProgram finds a program by kind, or by file name.
+func (p *Policy) findProgram(arch model.Arch, loader string) (Program, bool) {
+	for _, prog := range p.programs.Have {
+		if prog.Arch == arch && (prog.Loader == loader || prog.File == loader) {
+			return prog, true
+		}
+	}
+	return Program{}, false
+}
+
+// findCustom finds a user's program of a kind we have no name for, if it is
+// the only one for its architecture.
+func (p *Policy) findCustom(arch model.Arch) (found Program, ok bool) {
+	for _, prog := range p.programs.Have {
+		if prog.Arch == arch && prog.Loader == LoaderCustom {
+			if ok {
+				return Program{}, false
+			}
+			found, ok = prog, true
+		}
+	}
+	return found, ok
+}
+
+// missing names the files that would have done here.
+func (v View) missing(arch model.Arch, mode model.Mode, loader string) Missing {
+	m := Missing{Arch: arch, Folder: fmt.Sprintf("%s/%s", v.Policy.programs.Folder, arch)}
+	switch {
+	case loader != "" && !knownLoader(loader):
+		m.Files = []string{loader}
+	case loader == "" && mode != model.ModeServer && arch.UEFI():
+		m.Files = v.Policy.programs.Wanted(arch, LoaderIPXE)
+	default:
+		m.Files = v.Policy.programs.Wanted(arch, loader)
+	}
+	return m
+}
+
+func knownLoader(loader string) bool {
+	switch loader {
+	case LoaderIPXE, LoaderIPXEShim, LoaderShim, LoaderGRUB, LoaderPXELinux:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package policy
+
+import (
+	"net/netip"
+	"time"
+
+	"hobnail/internal/classify"
+)
+
+// request sorts the four kinds of DHCPREQUEST apart, RFC 2131 section 4.3.2.
+func (v View) request(d *Decision, now time.Time, f *classify.Facts) {
+	hasCI := f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified()
+	switch {
+	case f.ServerID.IsValid():
+		v.selecting(d, now, f)
+	case hasCI:
+		v.renewing(d, now, f)
+	case f.Requested.IsValid():
+		v.initReboot(d, now, f)
+	default:
+		d.ignore("request", "RFC 2131 section 4.3.2", "the REQUEST names no address at all")
+	}
+}
+
+// selecting: the client took somebody's offer. Another server's is never
+// refused: a NAK would end the boot of a machine that was well served.
+func (v View) selecting(d *Decision, now time.Time, f *classify.Facts) {
+	if !v.ours(d, f.ServerID) {
+		d.ignore("server-id", "RFC 2131 section 4.3.2", "the machine took the offer of server %s", f.ServerID)
+		if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && l.State == StateOffered {
+			d.Change = v.change(d, f, Free, l.Address, now, now)
+		}
+		return
+	}
+	want := f.Requested
+	if !want.IsValid() {
+		want = f.CIAddr // some old clients put it there
+	}
+	v.grant(d, now, f, want)
+}
+
+// grant acknowledges an address that the client wants from us, or refuses it.
+func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Addr) {
+	if !v.boot(d, f) {
+		return
+	}
+	mine := d.Machine != nil && d.Machine.Address == want && onLink(d.Subnet, want)
+	if !mine && !v.usable(d, f, want, now) {
+		v.refuse(d, "%s is not this machine's to have here", want)
+		return
+	}
+	if other := d.Machine; other != nil && onLink(d.Subnet, other.Address) && other.Address != want {
+		v.refuse(d, "%s is reserved for %s, which asked for %s", other.Address, other.Name, want)
+		return
+	}
+	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
+	d.Answer, d.Address, d.Lease = Ack, want, d.Subnet.Lease
+	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Subnet.Lease))
+}
+
+// renewing covers RENEWING and REBINDING: only a lease on record is extended.
+func (v View) renewing(d *Decision, now time.Time, f *classify.Facts) {
+	l, ok := v.Leases.ByAddr(f.CIAddr)
+	switch {
+	case !onLink(d.Subnet, f.CIAddr):
+		v.refuse(d, "%s does not belong to %s", f.CIAddr, d.Subnet.CIDR)
+	case ok && l.MAC == f.Key():
+		v.grant(d, now, f, f.CIAddr)
+	case ok && l.State == StateBound && l.Expires.After(now):
+		v.refuse(d, "%s is leased to another machine", f.CIAddr)
+	case v.reservedForThis(f, f.CIAddr):
+		v.grant(d, now, f, f.CIAddr)
+	default:
+		d.ignore("address", "RFC 2131 section 4.3.2", "no record of %s: another server may have one", f.CIAddr)
+	}
+}
+
+// initReboot: the client comes back with an address it had before.
+func (v View) initReboot(d *Decision, now time.Time, f *classify.Facts) {
+	l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key())
+	switch {
+	case !onLink(d.Subnet, f.Requested):
+		v.refuse(d, "%s does not belong to %s", f.Requested, d.Subnet.CIDR)
+	case v.reservedForThis(f, f.Requested):
+		v.grant(d, now, f, f.Requested)
+	case ok && l.State == StateBound && l.Address == f.Requested:
+		v.grant(d, now, f, f.Requested)
+	case ok && l.State == StateBound && l.Expires.After(now):
+		v.refuse(d, "this machine's lease is %s, not %s", l.Address, f.Requested)
+	default:
+		d.ignore("address", "RFC 2131 section 4.3.2", "no record of this machine: another server may have one")
+	}
+}
+
+func (v View) reservedForThis(f *classify.Facts, a netip.Addr) bool {
+	m := v.Policy.reserved[a]
+	return m != nil && m == v.Policy.machine(f.MAC, f.UUID)
+}
+
+// refuse answers NAK, which carries neither address nor boot data (RFC 2131
+// table 3).
+func (v View) refuse(d *Decision, format string, args ...any) {
+	d.ignore("address", "RFC 2131 section 4.3.2", format, args...)
+	d.Answer = Nak
+}
+
+// ownFaultDecline is how EDK2 words a DECLINE that is about our offer, not
+// about the address: the offer lacked something it needs (Dhcp4Io.c).
+const ownFaultDecline = "Lease is denied upon entering bound"
+
+func (v View) decline(d *Decision, now time.Time, f *classify.Facts) {
+	l, ok := v.Leases.ByAddr(f.Requested)
+	switch {
+	case f.ServerID.IsValid() && !v.ours(d, f.ServerID):
+		d.ignore("server-id", "RFC 2131 section 4.3.3", "the DECLINE is for server %s", f.ServerID)
+	case !ok || l.MAC != f.Key():
+		d.ignore("address", "RFC 2131 section 4.3.3", "%s is not this machine's to decline", f.Requested)
+	case f.DeclineText == ownFaultDecline:
+		d.ignore("address", "EDK2 Dhcp4Io.c", "the firmware found our offer incomplete; the address itself is free")
+		d.Change = v.change(d, f, Free, f.Requested, now, now)
+	default:
+		d.ignore("address", "RFC 2131 section 4.3.3", "%s is in use by somebody else: put aside", f.Requested)
+		d.Change = v.change(d, f, PutAside, f.Requested, now, now.Add(declineHold))
+	}
+}
+
+func (v View) release(d *Decision, now time.Time, f *classify.Facts) {
+	l, ok := v.Leases.ByAddr(f.CIAddr)
+	switch {
+	case f.ServerID.IsValid() && !v.ours(d, f.ServerID):
+		d.ignore("server-id", "RFC 2131 section 4.3.4", "the RELEASE is for server %s", f.ServerID)
+	case !ok || l.MAC != f.Key() || l.State != StateBound:
+		d.ignore("address", "RFC 2131 section 4.3.4", "%s is not this machine's to release", f.CIAddr)
+	default:
+		d.ignore("address", "RFC 2131 section 4.3.4", "%s is free again", f.CIAddr)
+		d.Change = v.change(d, f, Free, f.CIAddr, now, now)
+	}
+}
+
+// inform answers with options only: the client keeps the address it has.
+func (v View) inform(d *Decision, f *classify.Facts) {
+	if f.CIAddr.IsUnspecified() {
+		d.ignore("address", "RFC 2131 section 4.3.5", "the INFORM does not say the client's address")
+		return
+	}
+	if v.boot(d, f) {
+		d.Answer = Ack
+		d.because("inform", "RFC 2131 section 4.3.5", "options for a client that has its address")
+	}
+}

@@ -1,0 +1,29 @@
+package policy
+
+import (
+	"hobnail/internal/classify"
+	"hobnail/internal/model"
+)
+
+// Script is what a loader is to do next: show a menu, or go straight on.
+type Script struct {
+	Target  string         // image, menu, local or deny
+	Images  []model.Image  // what this machine can boot, in the order of the menu
+	Machine *model.Machine // nil if nobody named it
+	Reasons []Reason
+}
+
+// Script decides what a machine's loader shows. The facts are those of the
+// machine's last DHCP request as far as they are known; a loader that comes to
+// a server which heard no such request is known by MAC or not at all.
+func (v View) Script(f *classify.Facts) Script {
+	var d Decision
+	v.choose(&d, f)
+	s := Script{Target: d.Target, Machine: d.Machine, Reasons: d.Reasons}
+	for _, img := range v.Policy.images {
+		if f.Arch == "" || f.Arch.Runs(img.CPU) {
+			s.Images = append(s.Images, img)
+		}
+	}
+	return s
+}

@@ -1,0 +1,154 @@
+package policy
+
+import (
+	"net/netip"
+	"time"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/model"
+	"hobnail/internal/wire/dhcp4"
+)
+
+// offerHold is how long an offered address is kept for its machine: longer
+// than the 4+8+16+32 s over which UEFI repeats itself.
+const offerHold = 90 * time.Second
+
+// declineHold is how long a declined address is leased to nobody.
+const declineHold = 24 * time.Hour
+
+// server is the full DHCP server, RFC 2131 section 4.3.
+func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
+	if d.Subnet == nil {
+		d.ignore("subnet", "built-in", "no [[subnet]] is configured for this place, so there is no address to give")
+		return
+	}
+	if f.Key() == "" {
+		d.ignore("client", "RFC 2131 section 4.2", "the client names neither a hardware address nor a client id")
+		return
+	}
+	switch f.Message {
+	case dhcp4.Discover:
+		v.discover(d, now, f)
+	case dhcp4.Request:
+		v.request(d, now, f)
+	case dhcp4.Decline:
+		v.decline(d, now, f)
+	case dhcp4.Release:
+		v.release(d, now, f)
+	case dhcp4.Inform:
+		v.inform(d, f)
+	default:
+		d.ignore("message", "RFC 2131 section 4.3", "%s is not answered", f.Message)
+	}
+}
+
+// boot adds boot data for a network boot client and reports whether the
+// machine may be answered. A machine whose boot program is not there, or that
+// is denied, gets silence rather than half an answer: firmware that finds an
+// offer without a boot file only reports the wrong error.
+func (v View) boot(d *Decision, f *classify.Facts) bool {
+	if !f.Boots() {
+		d.Machine = v.Policy.machine(f.MAC, f.UUID)
+		d.because("client", "built-in", "not a network boot client: an address only")
+		return true
+	}
+	return v.bootData(d, f)
+}
+
+func (v View) discover(d *Decision, now time.Time, f *classify.Facts) {
+	if !v.boot(d, f) {
+		return
+	}
+	addr, ok := v.address(d, now, f)
+	if !ok {
+		return
+	}
+	d.Answer, d.Address, d.Lease = Offer, addr, d.Subnet.Lease
+	d.Change = v.change(d, f, Hold, addr, now, now.Add(offerHold))
+	if l, ok := v.Leases.ByAddr(addr); ok && l.State == StateBound && l.Expires.After(now) {
+		d.Change = LeaseChange{} // its own running lease: nothing to hold
+	}
+}
+
+// address picks what to offer, in the order of RFC 2131 section 4.3.1: the
+// reservation, the running or last lease, the address asked for, a free one.
+func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	if m := d.Machine; m != nil && onLink(d.Subnet, m.Address) {
+		d.because("address", m.Source, "%s is reserved for %s", m.Address, m.Name)
+		return m.Address, true
+	}
+	if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && v.usable(d, f, l.Address, now) {
+		d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
+		return l.Address, true
+	}
+	if a := f.Requested; a.IsValid() && v.usable(d, f, a, now) {
+		d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
+		return a, true
+	}
+	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.Policy.notForClients(d, a) }
+	if a, ok := v.Leases.Pick(v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
+		d.because("address", d.Subnet.At, "%s is free in the pool", a)
+		return a, true
+	}
+	d.PoolFull = true
+	d.ignore("address", d.Subnet.At, "no address is free in this server's part of the pool of %s", d.Subnet.CIDR)
+	return netip.Addr{}, false
+}
+
+// usable reports whether an address may be leased to this machine by this
+// server: from our part of the pool, reserved for nobody else, and free or
+// already its own.
+func (v View) usable(d *Decision, f *classify.Facts, a netip.Addr, now time.Time) bool {
+	if v.reservedForOther(a, f) || v.Policy.notForClients(d, a) {
+		return false
+	}
+	l, known := v.Leases.ByAddr(a)
+	live := known && l.Expires.After(now) && l.State != StateReleased
+	if live && (l.MAC != f.Key() || l.State == StateDeclined) {
+		return false
+	}
+	if live && l.State == StateBound {
+		return onLink(d.Subnet, a) // its own lease, even where the pool has changed since
+	}
+	return v.Policy.inOwnPool(d, a)
+}
+
+func (v View) reservedForOther(a netip.Addr, f *classify.Facts) bool {
+	m := v.Policy.reserved[a]
+	return m != nil && m != v.Policy.machine(f.MAC, f.UUID)
+}
+
+// notForClients refuses addresses that belong to the network itself.
+func (p *Policy) notForClients(d *Decision, a netip.Addr) bool {
+	return a == d.Subnet.Router || a == d.Server || a == d.Subnet.NextServer
+}
+
+func (p *Policy) inOwnPool(d *Decision, a netip.Addr) bool {
+	for _, r := range p.Owned(d.Subnet) {
+		if r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (v View) change(d *Decision, f *classify.Facts, kind ChangeKind, a netip.Addr, now, until time.Time) LeaseChange {
+	state := map[ChangeKind]string{Hold: StateOffered, Bind: StateBound, Free: StateReleased, PutAside: StateDeclined}[kind]
+	return LeaseChange{Kind: kind, Lease: model.Lease{
+		Address: a, MAC: f.Key(), ClientID: f.ClientID, Hostname: f.Hostname,
+		Start: now, Expires: until, State: state,
+	}}
+}
+
+// ours reports whether an address is one of this server's.
+func (v View) ours(d *Decision, a netip.Addr) bool {
+	if a == d.Server || a == d.ServerID {
+		return true
+	}
+	for _, own := range v.Own {
+		if a == own {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,141 @@
+// Package reply turns a decision into the packet that carries it and the place
+// it goes to. It decides nothing and sends nothing.
+package reply
+
+import (
+	"fmt"
+	"net/netip"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/policy"
+	"hobnail/internal/wire/dhcp4"
+)
+
+// Reply is a packet on its way out.
+type Reply struct {
+	Packet *dhcp4.Packet
+	Bytes  []byte
+	To     Destination
+}
+
+// Destination says where a reply goes and how it leaves. A reply always leaves
+// from the port that the request came to: iPXE and U-Boot drop others.
+type Destination struct {
+	Addr    netip.AddrPort
+	From    netip.AddrPort // our address and port; the address may be invalid: the kernel chooses
+	HW      []byte         // not nil: to this hardware address, without ARP, as the client has no address yet
+	IfIndex int            // leave by this interface; 0: by the route to Addr
+}
+
+// Kind says in a word how the reply travels: relay, broadcast, hardware or
+// unicast.
+func (d Destination) Kind() string {
+	switch {
+	case d.HW != nil:
+		return "hardware"
+	case d.Addr.Addr() == broadcast:
+		return "broadcast"
+	case d.Addr.Port() == relayPort:
+		return "relay"
+	}
+	return "unicast"
+}
+
+const (
+	relayPort  = 67
+	clientPort = 68
+)
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// Build makes the reply to a request. Decisions without an answer have none.
+func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, error) {
+	if d.Answer == policy.Ignore {
+		return nil, fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
+	}
+	p := header(req, f, d)
+	options(p, req, f, d)
+	b, err := p.Append(nil)
+	if err != nil {
+		return nil, fmt.Errorf("building the %s to %s: %v", d.Answer, f.Who(), err)
+	}
+	return &Reply{Packet: p, Bytes: b, To: destination(f, d)}, nil
+}
+
+// header fills the fixed fields. hops and secs are 0: a Raspberry Pi 3's ROM
+// rejects a reply whose hops were copied back.
+func header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) *dhcp4.Packet {
+	zero := netip.IPv4Unspecified()
+	p := &dhcp4.Packet{
+		Op: 2, HType: req.HType, HLen: req.HLen, Xid: req.Xid, Flags: req.Flags,
+		CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: req.GIAddr, CHAddr: req.CHAddr,
+	}
+	if d.Answer == policy.Nak {
+		if f.Relayed() {
+			p.Flags |= 0x8000 // RFC 2131 section 4.3.2: the relay must broadcast it
+		}
+		return p
+	}
+	if d.Address.IsValid() {
+		p.YIAddr = d.Address
+	}
+	if d.Answer == policy.Ack && f.Ingress.Port == relayPort {
+		p.CIAddr = req.CIAddr // RFC 2131 table 3: an ACK repeats it, an OFFER does not
+	}
+	if b := d.Boot; b != nil && b.Class != classify.ClassHTTP {
+		p.SIAddr = b.NextServer
+		if len(b.File) <= maxFile {
+			p.File = b.File
+		}
+	}
+	return p
+}
+
+// destination follows RFC 2131 section 4.1, RFC 8357 for relays that ask for
+// their own port, and PXE 2.1 for port 4011, where the source port is the only
+// one that a client listens on.
+func destination(f *classify.Facts, d *policy.Decision) Destination {
+	from := netip.AddrPortFrom(f.Ingress.Local, f.Ingress.Port)
+	onLink := func(a netip.Addr, port uint16, hw []byte) Destination {
+		return Destination{Addr: netip.AddrPortFrom(a, port), From: from, HW: hw, IfIndex: f.Ingress.IfIndex}
+	}
+	hasCI := f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified()
+	switch {
+	case f.Ingress.Port != relayPort:
+		to := f.Ingress.Src
+		if to.Addr().IsUnspecified() {
+			to = netip.AddrPortFrom(f.CIAddr, to.Port())
+		}
+		return Destination{Addr: to, From: from}
+	case f.Relayed():
+		port := uint16(relayPort)
+		if f.RelayPort {
+			port = f.Ingress.Src.Port()
+		}
+		return Destination{Addr: netip.AddrPortFrom(f.Relay, port), From: from}
+	case d.Answer == policy.Nak:
+		return onLink(broadcast, clientPort, nil)
+	case f.Item != nil && d.Mode != "server":
+		return onLink(broadcast, clientPort, nil)
+	case hasCI:
+		return Destination{Addr: netip.AddrPortFrom(f.CIAddr, clientPort), From: from}
+	case f.Broadcast, !d.Address.IsValid(), f.MAC == "":
+		return onLink(broadcast, clientPort, nil)
+	}
+	return onLink(d.Address, clientPort, hardware(f))
+}
+
+func hardware(f *classify.Facts) []byte {
+	b := make([]byte, 0, 6)
+	for i := 0; i+1 < len(f.MAC); i += 3 {
+		b = append(b, unhex(f.MAC[i])<<4|unhex(f.MAC[i+1]))
+	}
+	return b
+}
+
+func unhex(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}
