@@ -86,16 +86,37 @@ type Match struct {
 	Firmware    []model.Firmware
 	Subnet      []netip.Prefix
 	Relay       []netip.Addr
-	CircuitID   []string // text, or hexadecimal digits after "0x"; "*" at the end is a prefix match
-	RemoteID    []string
-	VendorClass []string // option 60; "*" at the end is a prefix match
+	CircuitID   []string // option 82.1: text, or hexadecimal digits after "0x"; "*" at the end is a prefix match
+	RemoteID    []string // option 82.2; likewise
+	VendorClass []string // option 60; likewise
 	UserClass   []string // option 77; likewise
 	Machine     []string // names of [[machine]]
 }
 
-// Fault is one thing that is wrong, at a place in the file.
-type Fault struct {
-	File      string `json:"file"`
-	Line, Col int    // counted from 1; 0 if the place is not known
-	Text      string `json:"text"` // what is wrong, with the offending text; what is allowed
+// Default is the configuration of a server that was given no file: ProxyDHCP
+// on every interface, a menu for every machine.
+func Default() *Config {
+	return &Config{
+		Server: Server{
+			Data:     defaultData,
+			HTTP:     defaultHTTP,
+			HTTPPort: 8080,
+			DHCP:     model.ModeProxy,
+			DHCPAt:   builtIn,
+			Share:    Share{Index: 1, Of: 1},
+			NBP:      defaultData + "/nbp",
+		},
+		Boot: Boot{
+			Unknown:   model.TargetMenu,
+			UnknownAt: builtIn,
+			Default:   model.TargetLocal,
+			Timeout:   10 * time.Second,
+		},
+	}
 }
+
+const (
+	builtIn     = "built-in default"
+	defaultData = "/var/lib/hobnail"
+	defaultHTTP = ":8080"
+)

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"hobnail/internal/model"
+)
+
+// imageDraft is an [[image]] with the place of its name.
+type imageDraft struct {
+	model.Image
+	name located[string]
+}
+
+func (d *draft) readImage(s section) {
+	i := &imageDraft{}
+	i.Source = d.src.at(s.table.at)
+	i.CPU = model.CPUX64
+	d.images = append(d.images, i)
+
+	s.require("name")
+	i.name, _ = one(s, "name", parseImageName)
+	i.Name = i.name.v
+	if v, ok := one(s, "title", parsePrintable); ok {
+		i.Title = v.v
+	}
+	if s.has("arch") {
+		v, _ := one(s, "arch", parseCPU)
+		i.CPU = v.v
+	}
+	file := fileOrURL(d.cfg.Server.Data)
+	s.require("kernel")
+	if v, ok := one(s, "kernel", file); ok {
+		i.Kernel = v.v
+	}
+	i.Initrd = values(list(s, "initrd", file))
+	i.Cmdline = d.cmdline(s)
+}
+
+// maxCmdline is twice what x86 and arm64 kernels keep (COMMAND_LINE_SIZE,
+// 2048), as a template is longer than what comes of it.
+const maxCmdline = 4096
+
+// cmdline may be empty, unlike other texts.
+func (d *draft) cmdline(s section) string {
+	e, ok := s.table.entries["cmdline"]
+	if !ok || e.val.kind == kindText && e.val.text == "" {
+		return ""
+	}
+	t, ok := s.text("cmdline")
+	switch {
+	case !ok:
+		return ""
+	case !printable(t.v):
+		d.report.add(t.at, "cmdline %s has control characters; allowed is one line", quote(t.v))
+	case len(t.v) > maxCmdline:
+		d.report.add(t.at, "cmdline has %d octets; allowed are %d", len(t.v), maxCmdline)
+	default:
+		if err := checkTemplate(t.v); err != nil {
+			d.report.add(t.at, "cmdline %s is not a template: %v; write it as %s",
+				quote(t.v), err, "url={{.Server.URL}}/preseed/{{.Machine.Name}}")
+		}
+	}
+	return t.v
+}
+
+func (d *draft) checkImages() {
+	names := newUnique[string](d, "name")
+	for _, i := range d.images {
+		names.add(i.name)
+	}
+}
+
+// packaged lists the images that exist without an [[image]] wherever their
+// Debian packages are installed. Whether they are, only the disk knows; so a
+// target may name them, and an [[image]] may take their place.
+func packaged() map[string]model.CPU {
+	return map[string]model.CPU{
+		"debian-12":       model.CPUX64,
+		"debian-12-arm64": model.CPUARM64,
+	}
+}
+
+// imageCPUs gives what each image runs on. A CPU is empty where the file has
+// a fault there.
+func (d *draft) imageCPUs() map[string]model.CPU {
+	cpus := packaged()
+	for _, i := range d.images {
+		cpus[i.Name] = i.CPU
+	}
+	return cpus
+}
+
+// checkTargets reports targets that do not exist.
+func (d *draft) checkTargets() {
+	cpus := d.imageCPUs()
+	delete(cpus, "") // an image whose name has a fault
+	images := slices.Sorted(maps.Keys(cpus))
+	for _, t := range d.targets {
+		if _, ok := cpus[t.v]; ok || oneWord(t.v, t.words...) {
+			continue
+		}
+		d.report.add(t.at, "%s %s does not exist; allowed are %s and the names of [[image]]%s", t.key, quote(t.v),
+			strings.Join(t.words, ", "), d.report.hint(t.v, slices.Concat(images, t.words)))
+	}
+}

@@ -1,0 +1,106 @@
+package config
+
+// key is one key of a section, with a value that shows its form.
+type key struct{ name, example string }
+
+// single and repeats tell the two kinds of sections apart.
+func single(section string) bool { return section == "server" || section == "boot" }
+
+func repeats(section string) bool {
+	switch section {
+	case "subnet", "machine", "rule", "image":
+		return true
+	}
+	return false
+}
+
+// sections lists the tables of the file.
+func sections() []string {
+	return []string{"server", "boot", "subnet", "machine", "rule", "image"}
+}
+
+// keysOf lists what a section, or a rule's match, may hold.
+func keysOf(section string) []key {
+	switch section {
+	case "server":
+		return []key{
+			{"name", `"boot1"`},
+			{"data", `"/var/lib/hobnail"`},
+			{"interfaces", `["eth0"]`},
+			{"address", `"10.77.1.2"`},
+			{"http", `":8080"`},
+			{"dhcp", `"auto"`},
+			{"share", `"1/2"`},
+			{"nbp", `"/srv/nbp"`},
+		}
+	case "boot":
+		return []key{
+			{"unknown", `"menu"`},
+			{"default", `"local"`},
+			{"timeout", `"10s"`},
+		}
+	case "subnet":
+		return []key{
+			{"cidr", `"10.77.2.0/24"`},
+			{"dhcp", `"server"`},
+			{"pool", `"10.77.2.50-10.77.2.200"`},
+			{"router", `"10.77.2.1"`},
+			{"dns", `["10.77.1.2"]`},
+			{"ntp", `["10.77.1.2"]`},
+			{"domain", `"example.net"`},
+			{"lease", `"1h"`},
+			{"next_server", `"10.77.1.2"`},
+		}
+	case "machine":
+		return []key{
+			{"name", `"lab-01"`},
+			{"mac", `"52:54:00:12:34:56"`},
+			{"uuid", `"4c4c4544-0043-3010-8052-b4c04f4d3532"`},
+			{"serial", `"J0C2RM2"`},
+			{"address", `"10.77.2.10"`},
+			{"boot", `"debian-12"`},
+			{"loader", `"ipxe"`},
+		}
+	case "rule":
+		return []key{
+			{"name", `"the classroom"`},
+			{"match", `{ arch = "uefi-x64" }`},
+			{"boot", `"debian-12"`},
+			{"loader", `"ipxe"`},
+		}
+	case "image":
+		return []key{
+			{"name", `"debian-12"`},
+			{"title", `"Debian 12 installer"`},
+			{"arch", `"x64"`},
+			{"kernel", `"/srv/debian/linux"`},
+			{"initrd", `["/srv/debian/initrd.gz"]`},
+			{"cmdline", `"console=ttyS0"`},
+		}
+	}
+	return matchKeys()
+}
+
+func matchKeys() []key {
+	return []key{
+		{"mac", `"52:54:00:*"`},
+		{"uuid", `"4c4c4544-0043-3010-8052-b4c04f4d3532"`},
+		{"arch", `"uefi-x64"`},
+		{"firmware", `"http"`},
+		{"subnet", `"10.77.2.0/24"`},
+		{"relay", `"10.77.2.1"`},
+		{"circuit_id", `"eth0/1/7"`},
+		{"remote_id", `"0x525400aabbcc"`},
+		{"vendor_class", `"PXEClient*"`},
+		{"user_class", `"iPXE"`},
+		{"machine", `"lab-01"`},
+	}
+}
+
+func names(keys []key) []string {
+	var list []string
+	for _, k := range keys {
+		list = append(list, k.name)
+	}
+	return list
+}

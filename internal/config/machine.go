@@ -1,0 +1,127 @@
+package config
+
+import (
+	"net/netip"
+
+	"hobnail/internal/model"
+)
+
+// machineDraft is a [[machine]] with the places that checks need.
+type machineDraft struct {
+	model.Machine
+	name    located[string]
+	macs    []located[model.MAC]
+	uuid    located[model.UUID]
+	address located[netip.Addr]
+}
+
+func (d *draft) readMachine(s section) {
+	m := &machineDraft{}
+	m.Source = d.src.at(s.table.at)
+	d.machines = append(d.machines, m)
+
+	s.require("name")
+	m.name, _ = one(s, "name", parseName)
+	m.Name = m.name.v
+	m.macs = some(s, "mac", parseMAC)
+	m.MACs = values(m.macs)
+	m.uuid, _ = one(s, "uuid", parseUUID)
+	m.UUID = m.uuid.v
+	if v, ok := one(s, "serial", parsePrintable); ok {
+		m.Serial = v.v
+	}
+	m.address, _ = one(s, "address", parseAddr)
+	m.Address = m.address.v
+	if v, ok := d.target(s, "boot", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
+		m.Boot = v.v
+	}
+	if v, ok := one(s, "loader", parseLoader); ok {
+		m.Loader = v.v
+	}
+	switch {
+	case !s.has("mac") && !s.has("uuid") && !s.has("serial"):
+		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid or serial")
+	case s.has("address") && !s.has("mac"):
+		d.report.add(s.table.entries["address"].at, "address is reserved for a machine without mac; add its mac, by which DHCP knows it")
+	}
+}
+
+// checkMachines reports what two machines share, and addresses that cannot be
+// theirs.
+func (d *draft) checkMachines() {
+	names := newUnique[string](d, "name")
+	macs := newUnique[model.MAC](d, "mac")
+	uuids := newUnique[model.UUID](d, "uuid")
+	addresses := newUnique[netip.Addr](d, "address")
+	find := d.subnetFinder()
+	for _, m := range d.machines {
+		names.add(m.name)
+		for _, mac := range m.macs {
+			macs.add(mac)
+		}
+		// Both byte orders of a UUID are one machine.
+		if u := m.uuid; u.v != "" {
+			u.v = min(u.v, u.v.Swapped())
+			uuids.add(u)
+		}
+		addresses.add(m.address)
+		d.checkReservation(m.address, find(m.address.v))
+	}
+}
+
+// checkReservation compares a machine's address with the subnet n it is in,
+// which is nil if there is none. Without any [[subnet]] the address serves
+// only to know the machine again, and may be any.
+func (d *draft) checkReservation(a located[netip.Addr], n *subnetDraft) {
+	switch {
+	case !a.v.IsValid():
+	case a.v == d.cfg.Server.Address:
+		d.report.add(a.at, "address %v is this server's own; allowed is an address that is free", a.v)
+	case n == nil && len(d.subnets) > 0:
+		d.report.add(a.at, "address %v is in no [[subnet]]; allowed are addresses of %s", a.v, d.subnetList())
+	case n != nil && a.v == n.router.v:
+		d.report.add(a.at, "address %v is the router of %v; allowed is an address that is free", a.v, n.cidr.v)
+	case n != nil:
+		d.checkHost(n.cidr.v, "address", a)
+	}
+}
+
+// subnetList names the first few subnets.
+func (d *draft) subnetList() string {
+	const few = 4
+	list := ""
+	for i, n := range d.subnets {
+		switch {
+		case i == few:
+			return list + " and others"
+		case i > 0:
+			list += ", "
+		}
+		list += n.cidr.v.String()
+	}
+	return list
+}
+
+// unique reports values that occur twice.
+type unique[T comparable] struct {
+	d     *draft
+	key   string
+	first map[T]int
+}
+
+func newUnique[T comparable](d *draft, key string) *unique[T] {
+	return &unique[T]{d: d, key: key, first: map[T]int{}}
+}
+
+// add takes one value; the zero value is none.
+func (u *unique[T]) add(l located[T]) {
+	var none T
+	if l.v == none {
+		return
+	}
+	if at, ok := u.first[l.v]; ok {
+		u.d.report.add(l.at, "%s %v is already given on line %d; each belongs to one alone", u.key, l.v, u.d.src.line(at))
+		return
+	}
+	u.first[l.v] = l.at
+}

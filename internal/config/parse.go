@@ -1,0 +1,217 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// MaxSize is the most octets a file may have. Thousands of machines fit; what
+// is larger is not a configuration.
+const MaxSize = 1 << 20
+
+// Parse reads hobnail.toml. file is its name as the user gave it, for faults
+// and reasons; nothing is opened. Either the configuration is without faults,
+// or it is nil and every fault is listed, in the order of the file. (After a
+// syntax error the rest cannot be told; it then stands alone.)
+func Parse(file string, data []byte) (*Config, []Fault) {
+	if len(data) > MaxSize {
+		return nil, []Fault{{File: file,
+			Text: fmt.Sprintf("the file has %d octets; at most %d are read", len(data), MaxSize)}}
+	}
+	// Windows editors begin UTF-8 with a byte order mark; TOML 1.0 has none.
+	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	src := newSource(file, data[:len(data):len(data)])
+	r := &report{src: src}
+	d := &draft{src: src, report: r, cfg: Default()}
+	d.cfg.File = file
+	if root := buildTree(src, r); root != nil {
+		d.read(root)
+		d.check()
+	}
+	if faults := r.faults(); len(faults) > 0 {
+		return nil, faults
+	}
+	return d.finish(), nil
+}
+
+// draft is a configuration as far as it has been read, with the places of
+// what has to be compared once everything is known.
+type draft struct {
+	src    *source
+	report *report
+	cfg    *Config
+
+	dhcp     located[model.Mode] // [server] dhcp
+	subnets  []*subnetDraft
+	machines []*machineDraft
+	rules    []*ruleDraft
+	images   []*imageDraft
+	targets  []target
+}
+
+// target is a place that names an image or one of the words that stand for
+// something else.
+type target struct {
+	located[string]
+	key   string
+	words []string // what is allowed there besides images
+}
+
+// read takes every section in, [server] first: paths and modes of the others
+// build on it.
+func (d *draft) read(root *table) {
+	d.unknownSections(root)
+	d.readServer(openSection("server", d.oneTable(root, "server"), d.report))
+	d.readBoot(openSection("boot", d.oneTable(root, "boot"), d.report))
+	for _, t := range d.manyTables(root, "subnet") {
+		d.readSubnet(openSection("subnet", t, d.report))
+	}
+	for _, t := range d.manyTables(root, "machine") {
+		d.readMachine(openSection("machine", t, d.report))
+	}
+	for _, t := range d.manyTables(root, "rule") {
+		d.readRule(openSection("rule", t, d.report))
+	}
+	for _, t := range d.manyTables(root, "image") {
+		d.readImage(openSection("image", t, d.report))
+	}
+}
+
+func (d *draft) unknownSections(root *table) {
+	for _, k := range root.keys {
+		if single(k) || repeats(k) {
+			continue
+		}
+		at := root.entries[k].at
+		d.report.add(at, "%s is no section; the file holds %s%s%s", quote(k),
+			"[server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]",
+			d.homeOf(k), d.report.hint(k, sections()))
+	}
+}
+
+// homeOf helps with a key that stands above the first header.
+func (d *draft) homeOf(name string) string {
+	var homes []string
+	for _, s := range sections() {
+		for _, k := range keysOf(s) {
+			if k.name == name {
+				homes = append(homes, s)
+			}
+		}
+	}
+	if len(homes) == 0 {
+		return ""
+	}
+	return "; the key " + name + " belongs under " + strings.Join(homes, ", ")
+}
+
+// oneTable gives a section that stands once; an empty one if it is missing.
+func (d *draft) oneTable(root *table, name string) *table {
+	e, ok := root.entries[name]
+	switch {
+	case !ok:
+	case e.val.kind == kindTable:
+		return e.val.table
+	default:
+		d.report.add(e.at, "%s is %s; write it as a table, [%s]", name, e.val.kind, name)
+	}
+	return newTable(0, byHeader)
+}
+
+// manyTables gives a section that can stand many times.
+func (d *draft) manyTables(root *table, name string) []*table {
+	e, ok := root.entries[name]
+	if !ok {
+		return nil
+	}
+	items := e.val.items
+	if e.val.kind != kindList {
+		items = []*node{{at: e.at, kind: kindText}}
+	}
+	var all []*table
+	for _, n := range items {
+		if n.kind == kindTable {
+			all = append(all, n.table)
+			continue
+		}
+		d.report.add(n.at, "%s is not a list of tables; write each as [[%s]]", name, name)
+	}
+	return all
+}
+
+func (d *draft) readServer(s section) {
+	c := &d.cfg.Server
+	if v, ok := one(s, "name", parseName); ok {
+		c.Name = v.v
+	}
+	if v, ok := one(s, "data", parseAbsolute); ok {
+		c.Data = v.v
+		c.NBP = v.v + "/nbp"
+	}
+	if v, ok := one(s, "nbp", pathUnder(c.Data)); ok {
+		c.NBP = v.v
+	}
+	c.Interfaces = values(some(s, "interfaces", parseInterface))
+	if v, ok := one(s, "address", parseAddr); ok {
+		c.Address = v.v
+	}
+	if v, ok := one(s, "http", parseHTTP); ok {
+		c.HTTP, c.HTTPPort = v.v, httpPort(v.v)
+	}
+	d.dhcp = located[model.Mode]{v: c.DHCP}
+	if v, ok := one(s, "dhcp", parseMode); ok {
+		c.DHCP, c.DHCPAt = v.v, d.src.at(v.at)
+		d.dhcp = v
+	}
+	if v, ok := one(s, "share", parseShare); ok {
+		c.Share = v.v
+	}
+}
+
+func (d *draft) readBoot(s section) {
+	c := &d.cfg.Boot
+	if v, ok := d.target(s, "unknown", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
+		c.Unknown, c.UnknownAt = v.v, d.src.at(v.at)
+	}
+	if v, ok := d.target(s, "default", model.TargetLocal); ok {
+		c.Default = v.v
+	}
+	if v, ok := one(s, "timeout", parseTimeout); ok {
+		c.Timeout = v.v
+	}
+}
+
+// target reads the name of an image, or one of words. Whether there is such
+// an image is known at the end.
+func (d *draft) target(s section, key string, words ...string) (located[string], bool) {
+	v, ok := s.text(key)
+	if ok {
+		d.targets = append(d.targets, target{located: v, key: key, words: words})
+	}
+	return v, ok
+}
+
+// defaultLease outlives a boot and an installation, because boot firmware
+// and loaders never renew.
+const defaultLease = time.Hour
+
+// finish copies what was read, without its places, into the configuration.
+func (d *draft) finish() *Config {
+	for _, s := range d.subnets {
+		d.cfg.Subnets = append(d.cfg.Subnets, s.Subnet)
+	}
+	for _, m := range d.machines {
+		d.cfg.Machines = append(d.cfg.Machines, m.Machine)
+	}
+	for _, r := range d.rules {
+		d.cfg.Rules = append(d.cfg.Rules, r.Rule)
+	}
+	for _, i := range d.images {
+		d.cfg.Images = append(d.cfg.Images, i.Image)
+	}
+	return d.cfg
+}
