@@ -1,0 +1,124 @@
+package netio
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// udpConn is a port on 0.0.0.0. One socket for all interfaces, with the
+// interface told by IP_PKTINFO, because a socket bound to an address never
+// sees broadcasts.
+type udpConn struct {
+	conn *net.UDPConn
+	ip   *ipv4.PacketConn
+	port uint16
+	raw  int // AF_PACKET socket for frames; -1 where the port needs none
+}
+
+// Listen binds a UDP port on all addresses. With frames, it can also send to
+// clients that have no address yet, which needs CAP_NET_RAW. A port that is
+// taken is a *PortTaken.
+func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var serr error
+		err := c.Control(func(fd uintptr) {
+			serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1)
+		})
+		return errors.Join(err, serr)
+	}}
+	pc, err := lc.ListenPacket(ctx, "udp4", fmt.Sprintf("0.0.0.0:%d", port))
+	if err != nil {
+		return nil, ListenError("udp", port, err)
+	}
+	c := &udpConn{conn: pc.(*net.UDPConn), port: port, raw: -1}
+	c.ip = ipv4.NewPacketConn(c.conn)
+	if err := c.ip.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("asking for packet information on UDP port %d: %v", port, err)
+	}
+	// A storm of machines arrives faster than one goroutine answers; what
+	// does not fit is lost without a trace. Best effort: the kernel caps it.
+	_ = c.conn.SetReadBuffer(4 << 20)
+	if frames {
+		// Protocol 0: the socket only sends and never receives a frame.
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("opening a packet socket, for answers to machines without an address: %v; it needs CAP_NET_RAW", err)
+		}
+		c.raw = fd
+	}
+	return c, nil
+}
+
+func (c *udpConn) Port() uint16 { return c.port }
+
+func (c *udpConn) Read(buf []byte) (Packet, error) {
+	n, cm, src, err := c.ip.ReadFrom(buf)
+	if err != nil {
+		return Packet{}, err
+	}
+	p := Packet{Data: buf[:n], Port: c.port}
+	if u, ok := src.(*net.UDPAddr); ok {
+		a := u.AddrPort()
+		p.Src = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	if cm != nil {
+		p.IfIndex = cm.IfIndex
+		if dst, ok := netip.AddrFromSlice(cm.Dst.To4()); ok {
+			p.Dst = dst
+		}
+	}
+	return p, nil
+}
+
+func (c *udpConn) Write(data []byte, out Outgoing) error {
+	if out.HW != nil {
+		return c.writeFrame(data, out)
+	}
+	cm := &ipv4.ControlMessage{IfIndex: out.IfIndex}
+	if out.From.IsValid() && !out.From.IsUnspecified() {
+		cm.Src = out.From.AsSlice()
+	}
+	if _, err := c.ip.WriteTo(data, cm, net.UDPAddrFromAddrPort(out.To)); err != nil {
+		return fmt.Errorf("sending to %s: %v", out.To, err)
+	}
+	return nil
+}
+
+// writeFrame sends an IPv4 packet of our own making to a hardware address: the
+// client would not answer ARP for an address it does not have yet.
+func (c *udpConn) writeFrame(data []byte, out Outgoing) error {
+	if c.raw < 0 || out.IfIndex == 0 || len(out.HW) > 8 {
+		return fmt.Errorf("sending a frame for %s: no packet socket, or no interface named", out.To)
+	}
+	sa := &unix.SockaddrLinklayer{Ifindex: out.IfIndex, Halen: uint8(len(out.HW)), Protocol: htons(unix.ETH_P_IP)}
+	copy(sa.Addr[:], out.HW)
+	b := udpPacket(netip.AddrPortFrom(out.From, c.port), out.To, data)
+	if err := unix.Sendto(c.raw, b, 0, sa); err != nil {
+		return fmt.Errorf("sending a frame for %s: %v", out.To, err)
+	}
+	return nil
+}
+
+func (c *udpConn) Close() error {
+	if c.raw >= 0 {
+		unix.Close(c.raw)
+		c.raw = -1
+	}
+	return c.conn.Close()
+}
+
+func htons(v uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], v)
+	return binary.NativeEndian.Uint16(b[:])
+}
