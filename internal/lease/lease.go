@@ -123,16 +123,16 @@ func (t *Table) ByAddr(a netip.Addr) (model.Lease, bool) {
 func (t *Table) Pick(ranges []config.Range, key model.MAC, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	total := 0
+	var total int64
 	for _, r := range ranges {
-		total += size(r)
+		total += r.Size()
 	}
 	if total == 0 {
 		return netip.Addr{}, false
 	}
 	h := fnv.New32a()
 	h.Write([]byte(key))
-	start := int(h.Sum32() % uint32(total))
+	start := int64(h.Sum32()) % total
 	for i := range total {
 		a := nth(ranges, (start+i)%total)
 		if l, known := t.byAddr[a]; known && live(l, now) {
@@ -143,6 +143,17 @@ func (t *Table) Pick(ranges []config.Range, key model.MAC, now time.Time, skip f
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// nth counts through the ranges from 0.
+func nth(ranges []config.Range, n int64) netip.Addr {
+	for _, r := range ranges {
+		if n < r.Size() {
+			return r.Nth(n)
+		}
+		n -= r.Size()
+	}
+	return netip.Addr{}
 }
 
 // live reports whether a record still keeps its address from others.

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 
-	"hobnail/internal/config"
 	"hobnail/internal/model"
 )
 
@@ -134,23 +132,4 @@ func syncDir(dir string) error {
 
 func sortByAddr(all []model.Lease) {
 	slices.SortFunc(all, func(a, b model.Lease) int { return a.Address.Compare(b.Address) })
-}
-
-func size(r config.Range) int { return int(number(r.Last)-number(r.First)) + 1 }
-
-// nth counts through the ranges from 0.
-func nth(ranges []config.Range, n int) netip.Addr {
-	for _, r := range ranges {
-		if n < size(r) {
-			v := number(r.First) + uint32(n)
-			return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-		}
-		n -= size(r)
-	}
-	return netip.Addr{}
-}
-
-func number(a netip.Addr) uint32 {
-	b := a.As4()
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"math/big"
 	"net/netip"
 
 	"hobnail/internal/classify"
@@ -87,33 +86,21 @@ func sharePart(pool []config.Range, share config.Share) []config.Range {
 	}
 	var total int64
 	for _, r := range pool {
-		total += rangeSize(r)
+		total += r.Size()
 	}
 	from := total * int64(share.Index-1) / int64(share.Of)
 	to := total * int64(share.Index) / int64(share.Of) // exclusive
 	var part []config.Range
 	var at int64
 	for _, r := range pool {
-		size := rangeSize(r)
+		size := r.Size()
 		lo, hi := max(from-at, 0), min(to-at, size)
 		if lo < hi {
-			part = append(part, config.Range{First: addrPlus(r.First, lo), Last: addrPlus(r.First, hi-1)})
+			part = append(part, config.Range{First: r.Nth(lo), Last: r.Nth(hi - 1)})
 		}
 		at += size
 	}
 	return part
-}
-
-func rangeSize(r config.Range) int64 {
-	a, b := new(big.Int).SetBytes(r.First.AsSlice()), new(big.Int).SetBytes(r.Last.AsSlice())
-	return b.Sub(b, a).Int64() + 1
-}
-
-func addrPlus(a netip.Addr, n int64) netip.Addr {
-	b := a.As4()
-	v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	v += uint32(n)
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 }
 
 // machine finds who is asking: by MAC, else by UUID.

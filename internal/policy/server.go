@@ -125,7 +125,7 @@ func (p *Policy) notForClients(d *Decision, a netip.Addr) bool {
 
 func (p *Policy) inOwnPool(d *Decision, a netip.Addr) bool {
 	for _, r := range p.Owned(d.Subnet) {
-		if r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 {
+		if r.Contains(a) {
 			return true
 		}
 	}
