@@ -97,6 +97,7 @@ func (p *Packet) parseOptions(b []byte) error {
 	if len(b) == headerLen {
 		return fault(headerLen, "no options area")
 	}
+	p.Options = make(Options, 0, 16)
 	if err := p.parseArea(b, headerLen, len(b)); err != nil {
 		return err
 	}
