@@ -1,0 +1,129 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Link is one broadcast domain: a bridge in a namespace of its own, with no
+// address. It floods every frame to every port like a hub, so a capture of it
+// sees everything.
+type Link struct {
+	Name string
+
+	lab   *Lab
+	ns    netns
+	ports int
+}
+
+// Link makes an empty link.
+func (l *Lab) Link(name string) *Link {
+	l.t.Helper()
+	k := &Link{Name: name, lab: l, ns: l.newNetns(name)}
+	// IPv6 off: the bridge itself must not talk on the link.
+	l.sysctl(k.ns, "net.ipv6.conf.all.disable_ipv6", "1")
+	l.sysctl(k.ns, "net.ipv6.conf.default.disable_ipv6", "1")
+	l.ip("-n", string(k.ns), "link", "add", "br0", "type", "bridge",
+		"stp_state", "0", "forward_delay", "0", "ageing_time", "0", "mcast_snooping", "0")
+	l.ip("-n", string(k.ns), "link", "set", "br0", "up")
+	return k
+}
+
+// tap adds a port for a machine and returns its name inside the link's
+// namespace.
+func (k *Link) tap() string {
+	k.lab.t.Helper()
+	k.ports++
+	name := fmt.Sprintf("tap%d", k.ports)
+	k.lab.ip("-n", string(k.ns), "tuntap", "add", "dev", name, "mode", "tap")
+	k.lab.ip("-n", string(k.ns), "link", "set", name, "master", "br0", "up")
+	return name
+}
+
+// Port is where a host is plugged in: a link and its address there.
+type Port struct {
+	Link *Link
+	Addr netip.Prefix
+}
+
+// At describes a port; the address is written "10.77.1.2/24".
+func At(link *Link, cidr string) Port {
+	return Port{Link: link, Addr: netip.MustParsePrefix(cidr)}
+}
+
+// Host is a namespace with one interface for each of its ports, named eth0,
+// eth1 and so on.
+type Host struct {
+	Name  string
+	Ports []Port
+
+	lab *Lab
+	ns  netns
+}
+
+// Host makes a host with one port. gateway is its default route and may be
+// empty.
+func (l *Lab) Host(name string, link *Link, cidr, gateway string) *Host {
+	l.t.Helper()
+	h := l.newHost(name, At(link, cidr))
+	if gateway != "" {
+		l.ip("-n", string(h.ns), "route", "add", "default", "via", gateway)
+	}
+	return h
+}
+
+// Router makes a host that forwards IPv4 between its ports. It relays no
+// broadcasts; see Relay.
+func (l *Lab) Router(name string, ports ...Port) *Host {
+	l.t.Helper()
+	h := l.newHost(name, ports...)
+	l.sysctl(h.ns, "net.ipv4.ip_forward", "1")
+	return h
+}
+
+func (l *Lab) newHost(name string, ports ...Port) *Host {
+	l.t.Helper()
+	h := &Host{Name: name, Ports: ports, lab: l, ns: l.newNetns(name)}
+	for i, p := range ports {
+		p.Link.plug(h.ns, fmt.Sprintf("eth%d", i), p.Addr)
+	}
+	return h
+}
+
+// plug joins a namespace to the link with a virtual cable. The cable is made
+// inside the two namespaces, so its names need not be unique on the machine.
+func (k *Link) plug(ns netns, iface string, addr netip.Prefix) {
+	k.lab.t.Helper()
+	k.ports++
+	port := fmt.Sprintf("port%d", k.ports)
+	k.lab.ip("-n", string(k.ns), "link", "add", port, "type", "veth", "peer", "name", iface, "netns", string(ns))
+	k.lab.ip("-n", string(k.ns), "link", "set", port, "master", "br0", "up")
+	k.lab.ip("-n", string(ns), "address", "add", addr.String(), "broadcast", "+", "dev", iface)
+	k.lab.ip("-n", string(ns), "link", "set", iface, "up")
+}
+
+// Addr is the host's address on its first port.
+func (h *Host) Addr() netip.Addr { return h.Ports[0].Addr.Addr() }
+
+// iface is the interface that the host has on a link.
+func (h *Host) iface(link *Link) string {
+	for i, p := range h.Ports {
+		if p.Link == link {
+			return fmt.Sprintf("eth%d", i)
+		}
+	}
+	h.lab.t.Fatalf("%s has no port on link %s", h.Name, link.Name)
+	return ""
+}
+
+// Run runs a command on the host to its end, and returns its output without
+// the last newline. It ends the test if the command fails.
+func (h *Host) Run(argv ...string) string {
+	h.lab.t.Helper()
+	out, err := h.ns.command(argv...).CombinedOutput()
+	if err != nil {
+		h.lab.t.Fatalf("running %s on %s: %v: %s", strings.Join(argv, " "), h.Name, err, out)
+	}
+	return strings.TrimRight(string(out), "\n")
+}
