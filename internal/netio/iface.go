@@ -5,22 +5,19 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
+	"time"
 )
 
-// Interfaces lists the interfaces that are up and have an IPv4 address, or
-// those of them that are named. A named one that does not exist, or has no
-// address, is an error.
-func Interfaces(names []string) ([]Interface, error) {
+// Interfaces lists the interfaces that are up and have an IPv4 address.
+func Interfaces() ([]Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("listing network interfaces: %v", err)
 	}
 	var list []Interface
 	for _, i := range all {
-		if len(names) > 0 && !slices.Contains(names, i.Name) {
-			continue
-		}
-		if i.Flags&net.FlagUp == 0 || len(names) == 0 && i.Flags&net.FlagLoopback != 0 {
+		if i.Flags&net.FlagUp == 0 {
 			continue
 		}
 		prefixes, err := addresses(i)
@@ -28,12 +25,10 @@ func Interfaces(names []string) ([]Interface, error) {
 			return nil, err
 		}
 		if len(prefixes) > 0 {
-			list = append(list, Interface{Name: i.Name, Index: i.Index, Prefixes: prefixes, MTU: i.MTU})
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(list, func(i Interface) bool { return i.Name == name }) {
-			return nil, fmt.Errorf("interface %s is not there, not up, or has no IPv4 address", name)
+			list = append(list, Interface{
+				Name: i.Name, Index: i.Index, Prefixes: prefixes, MTU: i.MTU,
+				Loopback: i.Flags&net.FlagLoopback != 0,
+			})
 		}
 	}
 	return list, nil
@@ -69,4 +64,92 @@ func (i Interface) Local(dst netip.Addr) netip.Prefix {
 		}
 	}
 	return i.Prefixes[0]
+}
+
+// Directory finds interfaces by their index and keeps up with the system:
+// cables, VLANs and virtual machines come and go while a server runs.
+type Directory struct {
+	names []string // empty: all but loopback
+	clock func() time.Time
+
+	mu      sync.Mutex
+	byIndex map[int]Interface
+	read    time.Time
+}
+
+// directoryAge is how long what was read stays good. An index that is not
+// there makes the directory look again, but not more often than
+// directoryRetry.
+const (
+	directoryAge   = 10 * time.Second
+	directoryRetry = time.Second
+)
+
+// NewDirectory serves the named interfaces, or all with an IPv4 address. A
+// named one that is not there now is an error; one that goes away later is
+// only missed.
+func NewDirectory(names []string, clock func() time.Time) (*Directory, error) {
+	d := &Directory{names: names, clock: clock}
+	if err := d.refresh(clock()); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(d.All(), func(i Interface) bool { return i.Name == name }) {
+			return nil, fmt.Errorf("interface %s is not there, not up, or has no IPv4 address", name)
+		}
+	}
+	return d, nil
+}
+
+// Lookup finds an interface; ok is false for one that is not served.
+func (d *Directory) Lookup(index int) (i Interface, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.clock()
+	i, ok = d.byIndex[index]
+	age := now.Sub(d.read)
+	if age < 0 || age > directoryAge || !ok && age > directoryRetry {
+		// What cannot be read now leaves what was read before.
+		_ = d.refresh(now)
+		i, ok = d.byIndex[index]
+	}
+	return i, ok
+}
+
+// All lists the interfaces that are served, in the order of their indexes.
+func (d *Directory) All() []Interface {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]Interface, 0, len(d.byIndex))
+	for _, i := range d.byIndex {
+		all = append(all, i)
+	}
+	slices.SortFunc(all, func(a, b Interface) int { return a.Index - b.Index })
+	return all
+}
+
+// Addresses lists all our addresses on them.
+func (d *Directory) Addresses() []netip.Addr {
+	var all []netip.Addr
+	for _, i := range d.All() {
+		for _, p := range i.Prefixes {
+			all = append(all, p.Addr())
+		}
+	}
+	return all
+}
+
+func (d *Directory) refresh(now time.Time) error {
+	d.read = now
+	all, err := Interfaces()
+	if err != nil {
+		return err
+	}
+	d.byIndex = map[int]Interface{}
+	for _, i := range all {
+		if len(d.names) == 0 && !i.Loopback || slices.Contains(d.names, i.Name) {
+			d.byIndex[i.Index] = i
+		}
+	}
+	return nil
 }

@@ -39,4 +39,5 @@ type Interface struct {
 	Index    int
 	Prefixes []netip.Prefix // its IPv4 addresses with their networks
 	MTU      int
+	Loopback bool
 }

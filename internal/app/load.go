@@ -1,0 +1,151 @@
+// Package app joins the rooms: it is the only one that knows them all. It
+// loads a configuration with everything that it names, runs the services, and
+// replaces the configuration of a running server as a whole or not at all.
+package app
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"hobnail/internal/config"
+	"hobnail/internal/image"
+	"hobnail/internal/model"
+	"hobnail/internal/nbp"
+	"hobnail/internal/policy"
+)
+
+// DefaultConfig is read when no file is named and it is there.
+const DefaultConfig = "/etc/hobnail/hobnail.toml"
+
+// InvalidConfig is a configuration with faults.
+type InvalidConfig struct {
+	File   string
+	Faults []config.Fault
+}
+
+// Error lists every fault on a line of its own.
+func (e *InvalidConfig) Error() string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Loaded is a configuration and all that it names: immutable, replaced as a
+// whole by a reload.
+type Loaded struct {
+	Config    *config.Config
+	Policy    *policy.Policy
+	Programs  *nbp.Inventory
+	BadNBP    []nbp.Fault // the user's boot programs that were refused
+	Images    []model.Image
+	Installed []model.Image // those of Images that were found, not configured
+}
+
+// Load reads a configuration file, or the built-in defaults where path is
+// empty and DefaultConfig is not there, and finds programs and images. A file
+// with faults gives *InvalidConfig.
+func Load(path string) (*Loaded, error) {
+	cfg, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Config: cfg}
+	if l.Programs, l.BadNBP, err = nbp.Load(cfg.Server.NBP); err != nil {
+		return nil, fmt.Errorf("loading boot programs: %v", err)
+	}
+	l.findImages()
+	l.Policy = policy.Compile(cfg, l.Images, programs(l.Programs, cfg.Server.NBP))
+	return l, nil
+}
+
+func readConfig(path string) (*config.Config, error) {
+	if path == "" {
+		if _, err := os.Stat(DefaultConfig); err != nil {
+			return config.Default(), nil
+		}
+		path = DefaultConfig
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %v", err)
+	}
+	cfg, faults := config.Parse(path, data)
+	if len(faults) > 0 {
+		return nil, &InvalidConfig{File: path, Faults: faults}
+	}
+	return cfg, nil
+}
+
+// findImages puts the configured images first and adds those installed on this
+// host whose names the configuration does not use.
+func (l *Loaded) findImages() {
+	l.Images = slices.Clone(l.Config.Images)
+	for _, img := range image.Discover(os.DirFS("/")) {
+		if !slices.ContainsFunc(l.Images, func(have model.Image) bool { return have.Name == img.Name }) {
+			l.Images = append(l.Images, img)
+			l.Installed = append(l.Installed, img)
+		}
+	}
+}
+
+// programs shows the inventory as decisions see it: whatever only accompanies
+// a boot program is left out.
+func programs(inv *nbp.Inventory, folder string) policy.Programs {
+	p := policy.Programs{Folder: folder, Wanted: wanted}
+	for _, prog := range inv.Programs() {
+		if prog.Loader != nbp.LoaderSupport {
+			p.Have = append(p.Have, policy.Program{Arch: prog.Arch, Loader: string(prog.Loader), File: prog.File})
+		}
+	}
+	return p
+}
+
+// wanted narrows the names that would do for an architecture to one kind.
+func wanted(arch model.Arch, loader string) []string {
+	var names []string
+	for _, name := range nbp.Want(arch) {
+		if loader == "" || string(nbp.LoaderOf(name)) == loader {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Warnings lists what is no fault of the configuration's form but will not
+// work as it stands.
+func (l *Loaded) Warnings() []string {
+	var w []string
+	for _, f := range l.BadNBP {
+		w = append(w, f.String())
+	}
+	for _, img := range l.Config.Images {
+		for _, path := range append([]string{img.Kernel}, img.Initrd...) {
+			if msg := unreadable(path); msg != "" {
+				w = append(w, fmt.Sprintf("%s: image %s: %s", img.Source, img.Name, msg))
+			}
+		}
+	}
+	if len(l.Programs.Programs()) == 0 {
+		w = append(w, "this binary has no boot programs: build it with make build, or put some into "+l.Config.Server.NBP)
+	}
+	return w
+}
+
+func unreadable(path string) string {
+	if strings.Contains(path, "://") {
+		return ""
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err.Error()
+	case !info.Mode().IsRegular():
+		return path + " is not a file"
+	}
+	return ""
+}
+
