@@ -1,0 +1,52 @@
+# Two commands matter: make run, and make test. The rest are their parts.
+
+SHELL       := /bin/bash
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NBP         := internal/nbp/embedded/nbp.zip
+
+# Which tests of the lab: make lab LAB=TestMatrix/04
+LAB ?= .
+# How long each fuzz target runs: make fuzz FUZZTIME=1m
+FUZZTIME ?= 10s
+
+.PHONY: run build test lint unit interop lab demo fuzz clean setup-run setup-test
+
+run: setup-run build ## serve on every interface, beside the DHCP server that is there
+	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
+
+build: $(NBP) ## leave ./hobnail
+	go build -trimpath -o hobnail ./cmd/hobnail
+
+test: setup-test build lint unit interop lab ## everything that is tested
+
+setup-run setup-test:
+	@scripts/setup $(@:setup-%=%)
+
+$(NBP): scripts/fetch-nbp $(wildcard internal/nbp/pack/*.go)
+	scripts/fetch-nbp build/nbp
+	go run ./internal/nbp/pack build/nbp $@
+
+lint:
+	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt: $$unformatted" >&2; exit 1; fi
+	go vet ./...
+	go vet -tags interop,lab ./...
+	go run $(STATICCHECK) -tags interop,lab ./...
+
+unit: build
+	go test -race ./...
+
+interop: build ## against other people's clients and tools
+	go test -tags interop -run Interop ./internal/...
+
+lab: build ## real firmware, real relays, real other servers; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo go test -tags lab -count=1 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
+
+demo: setup-test build ## one boot, to look at
+	@scripts/demo
+
+fuzz: ## every fuzz target for FUZZTIME
+	@scripts/fuzz $(FUZZTIME)
+
+clean:
+	rm -rf hobnail build $(NBP)
