@@ -20,8 +20,8 @@ const (
 type Class struct {
 	Name string // PXEClient or HTTPClient
 
-	// ArchText is the field after "Arch:" as sent: untrusted, at most 255
-	// octets. Most firmware writes the code of option 93 in decimal, U-Boot's
+	// ArchText is the field after "Arch:" as sent: untrusted, of any length.
+	// Most firmware writes the code of option 93 in decimal, U-Boot's
 	// EFI code in hexadecimal, and some BIOS ROMs write 0 whatever they are:
 	// option 93 is what counts.
 	ArchText string
