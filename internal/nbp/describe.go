@@ -1,0 +1,48 @@
+package nbp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"hobnail/internal/model"
+)
+
+// describe reads what a program's content says about it, and refuses a
+// program that machines of the architecture cannot run; the error ends a
+// sentence that begins with the file's name. Source and licence are left to
+// the caller, who knows where the file is from. The machine is given with an
+// error too, as far as it is known.
+func describe(a model.Arch, file string, b []byte) (Program, error) {
+	sum := sha256.Sum256(b)
+	p := Program{
+		Arch:   a,
+		Loader: LoaderOf(file),
+		File:   file,
+		Size:   int64(len(b)),
+		SHA256: hex.EncodeToString(sum[:]),
+	}
+	machine, image, err := machineOf(a, p.Loader, b)
+	p.Machine = machine
+	if err != nil {
+		return p, err
+	}
+	if image != nil {
+		p.describePE(image)
+	}
+	p.Version = sbatVersion(p.SBAT)
+	if p.Version == "" {
+		p.Version = versionIn(p.Loader, b)
+	}
+	return p, nil
+}
+
+func (p *Program) describePE(image *peImage) {
+	all, err := signatures(image.Certs)
+	if image.CertsErr != nil {
+		err = image.CertsErr
+	}
+	p.Signatures = all
+	p.Signer = signerText(all, err)
+	p.SBAT = parseSBAT(image.section(".sbat"))
+	p.Revokes = parseSBATLevel(image.section(".sbatlevel"))
+}

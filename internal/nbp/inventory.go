@@ -1,0 +1,150 @@
+package nbp
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// Inventory is every boot program that can be served. It never changes after
+// Load and is safe for concurrent use.
+type Inventory struct {
+	items    []item // sorted by order
+	embedded bool
+}
+
+// item is a program and the way to its bytes.
+type item struct {
+	Program
+	user    bool // from the user's folder
+	modTime time.Time
+	content func() ([]byte, error) // the same bytes at every call; safe for concurrent use
+}
+
+// Load reads the embedded set and the user's own programs, which lie in
+// userDir/ARCHITECTURE/FILE. A file of the user's takes the place of an
+// embedded one of the same name, and comes before all embedded ones of its
+// kind in Find. userDir may be empty or missing.
+//
+// Files that cannot be used are left out and told as faults. An error means
+// that the embedded archive is damaged or userDir cannot be read.
+//
+// The user's files are read into memory here, so that what was looked at is
+// what gets served: a file changed later counts from the next Load.
+func Load(userDir string) (*Inventory, []Fault, error) {
+	set, err := openEmbedded()
+	if err != nil {
+		return nil, nil, err
+	}
+	own, faults, err := loadUser(userDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newInventory(set, own), faults, nil
+}
+
+// newInventory merges the embedded set, which may be nil, with the user's
+// items.
+func newInventory(set *set, own []item) *Inventory {
+	v := &Inventory{items: own, embedded: set != nil}
+	for _, it := range set.items() {
+		if _, overridden := v.find(it.Arch, it.File); !overridden {
+			v.items = append(v.items, it)
+		}
+	}
+	slices.SortFunc(v.items, order)
+	return v
+}
+
+// order sorts by architecture, then the user's before the embedded, then the
+// names that Want gives in its order, then by name, supporting files last.
+func order(a, b item) int {
+	archs := model.Archs()
+	wanted := func(it item) int {
+		names := Want(it.Arch)
+		if i := slices.Index(names, it.File); i >= 0 {
+			return i
+		}
+		return len(names)
+	}
+	return cmp.Or(
+		cmp.Compare(slices.Index(archs, a.Arch), slices.Index(archs, b.Arch)),
+		falseFirst(a.Loader == LoaderSupport, b.Loader == LoaderSupport),
+		falseFirst(!a.user, !b.user),
+		cmp.Compare(wanted(a), wanted(b)),
+		cmp.Compare(a.File, b.File),
+	)
+}
+
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// HasEmbedded reports whether this binary was built with the embedded set.
+// Without it, "make build" is the remedy.
+func (v *Inventory) HasEmbedded() bool { return v.embedded }
+
+// Programs lists everything, by architecture in the order of model.Archs; of
+// one architecture the user's files come first, then the names of Want, and
+// supporting files last.
+func (v *Inventory) Programs() []Program {
+	all := make([]Program, len(v.items))
+	for i, it := range v.items {
+		all[i] = it.Program
+	}
+	return all
+}
+
+// Find gives the program of a kind to hand out: the first in the order of
+// Programs. ok is false if there is none.
+func (v *Inventory) Find(a model.Arch, l Loader) (p Program, ok bool) {
+	for _, it := range v.items {
+		if it.Arch == a && it.Loader == l {
+			return it.Program, true
+		}
+	}
+	return Program{}, false
+}
+
+// FindFile gives the program of a name, spelled exactly so.
+func (v *Inventory) FindFile(a model.Arch, file string) (p Program, ok bool) {
+	it, ok := v.find(a, file)
+	return it.Program, ok
+}
+
+func (v *Inventory) find(a model.Arch, file string) (item, bool) {
+	for _, it := range v.items {
+		if it.Arch == a && it.File == file {
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+// Open gives a program's bytes, their number and when they were made. An
+// embedded program is decompressed the first time and then kept. The error
+// is fs.ErrNotExist if there is no such program; any other means that the
+// embedded archive is damaged.
+func (v *Inventory) Open(a model.Arch, file string) (content io.ReaderAt, size int64, modTime time.Time, err error) {
+	it, ok := v.find(a, file)
+	if !ok {
+		return nil, 0, time.Time{}, fmt.Errorf("opening boot program %s/%s: %w", a, file, fs.ErrNotExist)
+	}
+	b, err := it.content()
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return bytes.NewReader(b), int64(len(b)), it.modTime, nil
+}

@@ -1,0 +1,118 @@
+// Package nbp is the inventory of boot programs: the set that the build
+// embeds and the user's own folder that overrides it, each file with what its
+// content says of itself (architecture, version, signers, SBAT).
+//
+// It decides only whether a file can run on the machines of the folder it
+// lies in. It does not choose a program for a machine, and it trusts no
+// signature: both are policy's.
+package nbp
+
+import (
+	"strings"
+
+	"hobnail/internal/model"
+)
+
+// Loader is the kind of a boot program: what it does next, and so which
+// configuration it reads.
+type Loader string
+
+// Kinds of boot programs.
+const (
+	LoaderIPXE     Loader = "ipxe"
+	LoaderShim     Loader = "shim" // starts the GRUB beside it
+	LoaderGRUB     Loader = "grub"
+	LoaderPXELINUX Loader = "pxelinux"
+	LoaderIPXEShim Loader = "ipxe-shim" // starts the iPXE beside it
+	LoaderCustom   Loader = "custom"    // anything else; asked for by its name
+	LoaderSupport  Loader = "support"   // fetched by one of the others, never first
+)
+
+// Program is one boot program, or a file that one needs.
+type Program struct {
+	Arch       model.Arch  `json:"arch"`
+	Loader     Loader      `json:"loader"`
+	File       string      `json:"file"` // its name inside the architecture's folder
+	Size       int64       `json:"size"` // octets
+	SHA256     string      `json:"sha256"`
+	Version    string      `json:"version,omitempty"` // from the content, else the Debian package's; empty: unknown
+	Machine    string      `json:"machine"`           // from the content: "x86-64 PE32+", "x86 real mode"
+	Signer     string      `json:"signer,omitempty"`  // Signatures for people; "unsigned"; empty where nothing can be signed
+	Signatures []Signature `json:"signatures,omitempty"`
+	SBAT       []SBATEntry `json:"sbat,omitempty"`
+	Revokes    []SBATEntry `json:"revokes,omitempty"`     // a shim's newest revocations: the lowest generations it lets run
+	Source     string      `json:"source"`                // "Debian shim-signed 1.51", or the user's file
+	SourceCode string      `json:"source_code,omitempty"` // Debian source packages, "grub2 (= 2.06-13)"; empty for the user's files
+	Licence    string      `json:"licence,omitempty"`     // SPDX expression; empty for the user's files
+}
+
+// Signature names who signed a program, as the signature itself claims:
+// nothing has been verified.
+type Signature struct {
+	Signer string `json:"signer"` // common name of the signing certificate; empty if it is not enclosed
+	Issuer string `json:"issuer"` // common name of the authority that issued it
+}
+
+// LoaderOf tells a program's kind from its file name, the only thing that
+// distinguishes a shim for GRUB from one for iPXE before it runs. Case does
+// not matter.
+func LoaderOf(file string) Loader {
+	name := strings.ToLower(file)
+	hasAny := func(match func(string, string) bool, words ...string) bool {
+		for _, w := range words {
+			if match(name, w) {
+				return true
+			}
+		}
+		return false
+	}
+	ipxe := hasAny(strings.Contains, "ipxe", "snponly", "undionly")
+	switch {
+	case hasAny(strings.HasSuffix, ".c32", ".e32", ".e64"): // syslinux modules
+		return LoaderSupport
+	case hasAny(strings.HasPrefix, "mmx64.", "mmaa64.", "mmia32.", "fbx64.", "fbaa64.", "fbia32.",
+		"revocations", "shim_certificate"): // what shim itself may ask for
+		return LoaderSupport
+	case ipxe && strings.Contains(name, "shim"):
+		return LoaderIPXEShim
+	case strings.HasPrefix(name, "shim"):
+		return LoaderShim
+	case hasAny(strings.HasPrefix, "grub") || name == "core.0" || name == "core.efi" || name == "core.elf":
+		return LoaderGRUB
+	case hasAny(strings.HasPrefix, "pxelinux", "lpxelinux", "gpxelinux", "syslinux"):
+		return LoaderPXELINUX
+	case ipxe:
+		return LoaderIPXE
+	}
+	return LoaderCustom
+}
+
+// Want lists the file names under which hobnail looks for programs of an
+// architecture by itself, the most useful first: what to put into its folder
+// when there are none. Empty for architectures that take no boot program
+// (petitboot reads a configuration, a Raspberry Pi asks for files of its own)
+// or for which no common name exists.
+func Want(a model.Arch) []string {
+	switch a {
+	case model.ArchBIOS:
+		return []string{"undionly.kpxe", "pxelinux.0"}
+	case model.ArchIA32:
+		return []string{"grubia32.efi", "snponly.efi"}
+	case model.ArchX64:
+		return []string{"shimx64.efi", "grubx64.efi", "snponly.efi"}
+	case model.ArchIA64:
+		return []string{"grubia64.efi"}
+	case model.ArchARM32:
+		return []string{"grubarm.efi", "snponly.efi"}
+	case model.ArchARM64:
+		return []string{"shimaa64.efi", "grubaa64.efi", "snponly.efi"}
+	case model.ArchRISCV32, model.ArchRISCV64, model.ArchLoongArch64:
+		return []string{"grub" + strings.TrimPrefix(string(a), "uefi-") + ".efi", "snponly.efi"}
+	case model.ArchPowerOF:
+		return []string{"core.elf"}
+	}
+	if a.UEFI() {
+		return []string{"snponly.efi"}
+	}
+	return nil
+}
