@@ -28,47 +28,33 @@ func (f Fault) String() string {
 // person mends the first screenful and runs the check again.
 const maxFaults = 500
 
-// report collects faults by their offset in the file.
+// report collects faults with their offsets in the file.
 type report struct {
-	src     *source
-	offsets []int
-	texts   []string
-	dropped int
+	src   *source
+	found []located[string]
 }
+
+// full reports whether further faults are dropped, so that looking for them
+// is in vain.
+func (r *report) full() bool { return len(r.found) == maxFaults }
 
 func (r *report) add(offset int, format string, args ...any) {
-	if len(r.texts) == maxFaults {
-		r.dropped++
-		return
+	if !r.full() {
+		r.found = append(r.found, located[string]{v: fmt.Sprintf(format, args...), at: offset})
 	}
-	r.offsets = append(r.offsets, offset)
-	r.texts = append(r.texts, fmt.Sprintf(format, args...))
-}
-
-// hint ends a fault with the nearest known word. It says nothing once faults
-// are only counted: looking for words takes the longest.
-func (r *report) hint(word string, known []string) string {
-	if len(r.texts) == maxFaults {
-		return ""
-	}
-	return didYouMean(word, known)
 }
 
 // faults lists what was collected, in the order of the file.
 func (r *report) faults() []Fault {
-	order := make([]int, len(r.texts))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return r.offsets[a] - r.offsets[b] })
+	slices.SortStableFunc(r.found, func(a, b located[string]) int { return a.at - b.at })
 	var list []Fault
-	for _, i := range order {
-		line, col := r.src.place(r.offsets[i])
-		list = append(list, Fault{File: r.src.file, Line: line, Col: col, Text: r.texts[i]})
+	for _, f := range r.found {
+		line, col := r.src.place(f.at)
+		list = append(list, Fault{File: r.src.file, Line: line, Col: col, Text: f.v})
 	}
-	if r.dropped > 0 {
+	if r.full() {
 		list = append(list, Fault{File: r.src.file,
-			Text: fmt.Sprintf("%d more faults are not listed; mend these first", r.dropped)})
+			Text: fmt.Sprintf("no more than %d faults are listed; mend these first", maxFaults)})
 	}
 	return list
 }

@@ -11,16 +11,20 @@ func didYouMean(word string, known []string) string {
 	return ""
 }
 
-// nearest gives the known word that a slip of the fingers is most likely to
-// have turned into word: one edit, and one more for every four letters.
+// nearest gives the known word that was most likely meant: the one that word
+// is the end of ("x64" for "uefi-x64"), or that a slip of the fingers has
+// turned into word, which is one edit, and one more for every six letters.
 func nearest(word string, known []string) string {
 	const longest = 64 // edit distance is quadratic; no word of ours is longer
 	if len(word) > longest {
 		return ""
 	}
 	const most = 1000
-	best, at := "", 2+len(word)/4
+	best, at := "", 2+len(word)/6
 	for _, k := range known[:min(len(known), most)] {
+		if strings.HasSuffix(k, "-"+word) {
+			return k
+		}
 		if len(k) >= len(word)+at || len(word) >= len(k)+at {
 			continue
 		}

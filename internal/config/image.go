@@ -99,10 +99,10 @@ func (d *draft) checkTargets() {
 	delete(cpus, "") // an image whose name has a fault
 	images := slices.Sorted(maps.Keys(cpus))
 	for _, t := range d.targets {
-		if _, ok := cpus[t.v]; ok || oneWord(t.v, t.words...) {
+		if _, ok := cpus[t.v]; ok || oneWord(t.v, t.words...) || d.report.full() {
 			continue
 		}
-		d.report.add(t.at, "%s %s does not exist; allowed are %s and the names of [[image]]%s", t.key, quote(t.v),
-			strings.Join(t.words, ", "), d.report.hint(t.v, slices.Concat(images, t.words)))
+		d.report.add(t.at, "%s %s is no target; allowed are %s and the names of [[image]]%s", t.key, quote(t.v),
+			strings.Join(t.words, ", "), didYouMean(t.v, slices.Concat(images, t.words)))
 	}
 }

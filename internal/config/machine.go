@@ -41,8 +41,8 @@ func (d *draft) readMachine(s section) {
 	switch {
 	case !s.has("mac") && !s.has("uuid") && !s.has("serial"):
 		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid or serial")
-	case s.has("address") && !s.has("mac"):
-		d.report.add(s.table.entries["address"].at, "address is reserved for a machine without mac; add its mac, by which DHCP knows it")
+	case m.address.v.IsValid() && !s.has("mac"):
+		d.report.add(m.address.at, "address %v is reserved for a machine without mac; add its mac, by which DHCP knows it", m.address.v)
 	}
 }
 

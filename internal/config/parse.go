@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,30 +84,27 @@ func (d *draft) read(root *table) {
 
 func (d *draft) unknownSections(root *table) {
 	for _, k := range root.keys {
-		if single(k) || repeats(k) {
+		if single(k) || repeats(k) || d.report.full() {
 			continue
 		}
-		at := root.entries[k].at
-		d.report.add(at, "%s is no section; the file holds %s%s%s", quote(k),
-			"[server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]",
-			d.homeOf(k), d.report.hint(k, sections()))
+		advice := didYouMean(k, sections())
+		if homes := sectionsWith(k); len(homes) > 0 {
+			advice = "; the key " + k + " belongs under " + strings.Join(homes, ", ")
+		}
+		d.report.add(root.entries[k].at, "%s is no section; the file holds %s%s", quote(k),
+			"[server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]", advice)
 	}
 }
 
-// homeOf helps with a key that stands above the first header.
-func (d *draft) homeOf(name string) string {
-	var homes []string
+// sectionsWith lists the sections that have a key.
+func sectionsWith(name string) []string {
+	var all []string
 	for _, s := range sections() {
-		for _, k := range keysOf(s) {
-			if k.name == name {
-				homes = append(homes, s)
-			}
+		if slices.Contains(names(keysOf(s)), name) {
+			all = append(all, s)
 		}
 	}
-	if len(homes) == 0 {
-		return ""
-	}
-	return "; the key " + name + " belongs under " + strings.Join(homes, ", ")
+	return all
 }
 
 // oneTable gives a section that stands once; an empty one if it is missing.

@@ -69,9 +69,9 @@ func (d *draft) checkRules() {
 	cpus := d.imageCPUs()
 	for _, r := range d.rules {
 		for _, m := range r.machine {
-			if !known[m.v] {
-				d.report.add(m.at, "machine %s does not exist; allowed are the names of [[machine]]%s",
-					quote(m.v), d.report.hint(m.v, machines))
+			if !known[m.v] && !d.report.full() {
+				d.report.add(m.at, "machine %s is not in the file; allowed are the names of [[machine]]%s",
+					quote(m.v), didYouMean(m.v, machines))
 			}
 		}
 		cpu, isImage := cpus[r.boot.v]

@@ -14,6 +14,7 @@ type section struct {
 	table  *table
 	keys   []key
 	report *report
+	meant  map[string]bool // keys that an unknown one was most likely meant to be
 }
 
 // title is the section as its header is written.
@@ -29,12 +30,13 @@ func (s section) title() string {
 
 // openSection reports the keys that the section does not have.
 func openSection(name string, t *table, r *report) section {
-	s := section{name: name, table: t, keys: keysOf(name), report: r}
+	s := section{name: name, table: t, keys: keysOf(name), report: r, meant: map[string]bool{}}
 	known := names(s.keys)
 	for _, k := range t.keys {
-		if s.example(k) == "" {
+		if s.example(k) == "" && !r.full() {
 			r.add(t.entries[k].at, "%s has no key %s; its keys are %s%s",
-				s.title(), quote(k), strings.Join(known, ", "), r.hint(k, known))
+				s.title(), quote(k), strings.Join(known, ", "), didYouMean(k, known))
+			s.meant[nearest(k, known)] = true
 		}
 	}
 	return s
@@ -50,9 +52,11 @@ func (s section) example(name string) string {
 	return ""
 }
 
+// has reports whether a key is there, be it misspelled: that is one fault,
+// not two.
 func (s section) has(name string) bool {
 	_, ok := s.table.entries[name]
-	return ok
+	return ok || s.meant[name]
 }
 
 // require reports a key that is missing.
@@ -115,8 +119,7 @@ func (s section) texts(name string) []located[string] {
 }
 
 // one reads a key that takes one value. ok is false if it is not there or, as
-// reported, not as it should be. parse's error continues the sentence that
-// begins with the key and its text.
+// reported, not as it should be.
 func one[T any](s section, name string, parse func(string) (T, error)) (v located[T], ok bool) {
 	t, ok := s.text(name)
 	if !ok {
@@ -144,7 +147,12 @@ func list[T any](s section, name string, parse func(string) (T, error)) []locate
 	return all
 }
 
+// parsed applies one of the parsers of values. Their errors continue a sentence
+// that begins with the key and the offending text: `lease "5s" is too short; …`.
 func parsed[T any](s section, name string, t located[string], parse func(string) (T, error)) (located[T], bool) {
+	if s.report.full() {
+		return located[T]{}, false
+	}
 	v, err := parse(t.v)
 	if err != nil {
 		s.report.add(t.at, "%s %s %v", name, quote(t.v), err)

@@ -70,12 +70,17 @@ func (d *draft) checkSubnet(n *subnetDraft) {
 	if n.router.v.IsValid() {
 		d.checkHost(p, "router", n.router)
 	}
+	size := int64(0)
 	for i, r := range n.pool {
+		size += r.v.Size()
 		if i > 0 && !n.pool[i-1].v.Last.Less(r.v.First) {
-			d.report.add(r.at, "pool %v overlaps %v on line %d; let the ranges not touch the same address",
+			d.report.add(r.at, "pool %v overlaps %v on line %d; every address belongs to one range",
 				r.v, n.pool[i-1].v, d.src.line(n.pool[i-1].at))
 		}
 		d.checkRange(n, r)
+	}
+	if of := d.cfg.Server.Share.Of; len(n.pool) > 0 && size < int64(of) {
+		d.report.add(n.pool[0].at, "pool has %d addresses for %d servers; allowed are %d or more", size, of, of)
 	}
 }
 

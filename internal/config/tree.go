@@ -118,21 +118,32 @@ func (b *treeBuilder) syntax(err error) {
 	b.report.add(offset, "not valid TOML: %s%s", err.Error(), advice)
 }
 
-func words(it unstable.Iterator) []word {
-	var all []word
+// maxParts bounds a dotted key; "rule.match.arch" has three.
+const maxParts = 8
+
+// words gives the parts of a dotted key, at least one; ok is false if there
+// are, as reported, too many.
+func (b *treeBuilder) words(it unstable.Iterator) (all []word, ok bool) {
 	for it.Next() {
 		n := it.Node()
 		all = append(all, word{text: string(n.Data), at: int(n.Raw.Offset)})
+		if len(all) > maxParts {
+			b.report.add(all[0].at, "the key has more than %d parts; none here has more than 3", maxParts)
+			return all, false
+		}
 	}
-	return all
+	return all, true
 }
 
 // header enters the table that [a.b] or [[a.b]] names. After a fault the
 // lines below it go to a table that nobody reads.
 func (b *treeBuilder) header(e *unstable.Node, list bool) {
-	parts := words(e.Key())
+	parts, ok := b.words(e.Key())
 	at := b.headerStart(parts[0].at)
 	b.cur = newTable(at, byHeader)
+	if !ok {
+		return
+	}
 	parent := b.root
 	for _, w := range parts[:len(parts)-1] {
 		if parent = b.descend(parent, w); parent == nil {
@@ -232,7 +243,10 @@ func (b *treeBuilder) descend(t *table, w word) *table {
 
 // keyValue adds one key = value, whose key may be dotted, to a table.
 func (b *treeBuilder) keyValue(t *table, e *unstable.Node) {
-	parts := words(e.Key())
+	parts, ok := b.words(e.Key())
+	if !ok {
+		return
+	}
 	for _, w := range parts[:len(parts)-1] {
 		if t = b.dotted(t, w); t == nil {
 			return
