@@ -10,7 +10,7 @@ import "fmt"
 //
 // Whatever an operator configures and whatever a reply holds must pass.
 func ValidateOption(code OptionCode, data []byte) error {
-	l := lengths[code]
+	l := lengthOf(code)
 	n := len(data)
 	switch {
 	case n < l.least:
@@ -32,29 +32,35 @@ type length struct {
 	firstValue, lastValue uint8 // of an option of one octet; unchecked if lastValue is 0
 }
 
-// lengths is indexed by code; it is never written.
-var lengths = lengthTable()
-
-// lengthTable spells the table out by kind.
-func lengthTable() (t [256]length) {
-	set := func(l length, codes ...OptionCode) {
-		for _, c := range codes {
-			t[c] = l
-		}
+// lengthOf is EDK2's table.
+func lengthOf(code OptionCode) length {
+	switch code {
+	case 1, 2, 16, 24, 28, 32, 35, 38, 50, 51, 54, 58, 59: // one address or number
+		return length{least: 4, most: 4}
+	case 3, 4, 5, 6, 7, 8, 9, 10, 11, 41, 42, 44, 45, 48, 49, 65, 69, 70, 71, 72, 73, 74, 75, 76: // addresses
+		return length{least: 4, unit: 4}
+	case 68: // addresses, or none
+		return length{unit: 4}
+	case 21, 33: // pairs of addresses
+		return length{least: 8, unit: 8}
+	case 13, 22, 26, 57:
+		return length{least: 2, most: 2}
+	case 25:
+		return length{least: 2, unit: 2}
+	case 23, 37, 46:
+		return length{least: 1, most: 1}
+	case 19, 20, 27, 29, 30, 31, 34, 36, 39: // switches
+		return length{least: 1, most: 1, lastValue: 1}
+	case OptOverload:
+		return length{least: 1, most: 1, firstValue: 1, lastValue: 3}
+	case OptMessageType:
+		return length{least: 1, most: 1, firstValue: 1, lastValue: 9}
+	case 12, 14, 15, 17, 18, 40, 43, 47, 55, 56, 60, 64, 66, 67: // texts and lists
+		return length{least: 1}
+	case OptClientID:
+		return length{least: 2}
+	case OptClasslessRoutes:
+		return length{least: 5}
 	}
-	set(length{least: 4, most: 4}, 1, 2, 16, 24, 28, 32, 35, 38, 50, 51, 54, 58, 59)
-	set(length{least: 4, unit: 4},
-		3, 4, 5, 6, 7, 8, 9, 10, 11, 41, 42, 44, 45, 48, 49, 65, 69, 70, 71, 72, 73, 74, 75, 76)
-	set(length{unit: 4}, 68)
-	set(length{least: 8, unit: 8}, 21, 33)
-	set(length{least: 2, most: 2}, 13, 22, 26, 57)
-	set(length{least: 2, unit: 2}, 25)
-	set(length{least: 1, most: 1}, 23, 37, 46)
-	set(length{least: 1, most: 1, lastValue: 1}, 19, 20, 27, 29, 30, 31, 34, 36, 39)
-	set(length{least: 1, most: 1, firstValue: 1, lastValue: 3}, OptOverload)
-	set(length{least: 1, most: 1, firstValue: 1, lastValue: 9}, OptMessageType)
-	set(length{least: 1}, 12, 14, 15, 17, 18, 40, 43, 47, 55, 56, 60, 64, 66, 67)
-	set(length{least: 2}, 61)
-	set(length{least: 5}, 121)
-	return t
+	return length{}
 }
