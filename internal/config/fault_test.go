@@ -109,7 +109,7 @@ func TestParseFaults(t *testing.T) {
 			`1:1: [[image]] has no kernel; it needs one, such as kernel = "/srv/debian/linux"`,
 		}},
 		{"image-name", []string{
-			`2:8: name "Debian 12" is not an image's name; allowed are lower-case letters, digits, '.', '_' and '-', up to 63`,
+			`2:8: name "Debian 12" is not an image's name; allowed are lower-case letters and digits, after the first also '.', '_' and '-', up to 63`,
 		}},
 		{"image-reserved", []string{
 			`2:8: name "local" is a word of the configuration; give the image another name`,
@@ -149,7 +149,7 @@ func TestParseFaults(t *testing.T) {
 			`11:11: address 10.77.2.10 is already given on line 5; each belongs to one alone`,
 		}},
 		{"machine-unknowable", []string{
-			`1:1: [[machine]] has nothing to know it by; give it mac, uuid or serial`,
+			`1:1: [[machine]] has nothing to know it by; give it mac, uuid or both`,
 		}},
 		{"many-for-single", []string{
 			`1:3: [[server]] is written as for many; there is one: write [server]`,
@@ -164,8 +164,8 @@ func TestParseFaults(t *testing.T) {
 			`11:8: boot "debian" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"name", []string{
-			`2:8: name "boot 1" is not a name; allowed are letters, digits, '.', '_' and '-', up to 63`,
-			`5:8: name ".hidden" is not a name; allowed are letters, digits, '.', '_' and '-', up to 63`,
+			`2:8: name "boot 1" is not a name; allowed are letters and digits, after the first also '.', '_' and '-', up to 63`,
+			`5:8: name ".hidden" is not a name; allowed are letters and digits, after the first also '.', '_' and '-', up to 63`,
 		}},
 		{"pool-form", []string{
 			`3:9: pool "10.77.2.50" is not a range of IPv4 addresses; write it as 10.77.2.50-10.77.2.200`,
@@ -235,7 +235,7 @@ func TestParseFaults(t *testing.T) {
 			`3:1: image is not a list of tables; write each as [[image]]`,
 		}},
 		{"serial", []string{
-			`3:10: serial "J0C2\nRM2" has control characters; allowed is one line of printable text`,
+			`4:10: serial "J0C2\nRM2" has control characters; allowed is one line of printable text`,
 		}},
 		{"share-pool", []string{
 			`6:34: pool has 3 addresses for 4 servers; allowed are 4 or more`,

@@ -39,8 +39,9 @@ func (d *draft) readMachine(s section) {
 		m.Loader = v.v
 	}
 	switch {
-	case !s.has("mac") && !s.has("uuid") && !s.has("serial"):
-		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid or serial")
+	case !s.has("mac") && !s.has("uuid"):
+		// No DHCP option carries a serial number.
+		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid or both")
 	case m.address.v.IsValid() && !s.has("mac"):
 		d.report.add(m.address.at, "address %v is reserved for a machine without mac; add its mac, by which DHCP knows it", m.address.v)
 	}

@@ -37,7 +37,7 @@ func (m *Match) Matches(s Subject) bool {
 		anyText(m.RemoteID, s.RemoteID) &&
 		anyText(m.VendorClass, s.VendorClass) &&
 		anyText(m.UserClass, s.UserClass) &&
-		anyText(m.Machine, s.Machine)
+		any1(m.Machine, func(name string) bool { return name == s.Machine })
 }
 
 // any1 is true for an empty list and when one of its items holds.

@@ -82,7 +82,7 @@ func TestParseEveryKey(t *testing.T) {
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2",
 				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:31",
 			},
-			{Name: "lab-02", Serial: "K1", Source: "site.toml:40"},
+			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533", Source: "site.toml:40"},
 		},
 		Rules: []Rule{
 			{

@@ -45,8 +45,8 @@ func printable(s string) bool {
 }
 
 func parseName(s string) (string, error) {
-	if !onlyOf(s, lower+upper+digits+"._-") || s[0] == '.' || len(s) > maxLabel {
-		return "", fmt.Errorf("is not a name; allowed are letters, digits, '.', '_' and '-', up to %d", maxLabel)
+	if !onlyOf(s, lower+upper+digits+"._-") || !startsPlain(s) || len(s) > maxLabel {
+		return "", fmt.Errorf("is not a name; allowed are letters and digits, after the first also '.', '_' and '-', up to %d", maxLabel)
 	}
 	return s, nil
 }
@@ -55,11 +55,15 @@ func parseImageName(s string) (string, error) {
 	if oneWord(s, model.TargetMenu, model.TargetLocal, model.TargetDeny, "approve", "off") {
 		return "", errors.New("is a word of the configuration; give the image another name")
 	}
-	if !onlyOf(s, lower+digits+"._-") || s[0] == '.' || len(s) > maxLabel {
-		return "", fmt.Errorf("is not an image's name; allowed are lower-case letters, digits, '.', '_' and '-', up to %d", maxLabel)
+	if !onlyOf(s, lower+digits+"._-") || !startsPlain(s) || len(s) > maxLabel {
+		return "", fmt.Errorf("is not an image's name; allowed are lower-case letters and digits, after the first also '.', '_' and '-', up to %d", maxLabel)
 	}
 	return s, nil
 }
+
+// startsPlain keeps names from being hidden files, "..", or options of a
+// loader's command.
+func startsPlain(s string) bool { return strings.IndexByte("._-", s[0]) < 0 }
 
 // parseDomain checks option 15 by RFC 1123 section 2.1, with the underscore
 // that Active Directory sites use.

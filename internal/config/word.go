@@ -62,7 +62,7 @@ func parseLoader(s string) (string, error) {
 	if oneWord(s, kinds...) {
 		return s, nil
 	}
-	if !onlyOf(s, lower+upper+digits+"._-") || s[0] == '.' || !strings.Contains(s, ".") {
+	if !onlyOf(s, lower+upper+digits+"._+-") || len(s) > 64 || !startsPlain(s) || !strings.Contains(s, ".") {
 		return "", fmt.Errorf("is not a loader; allowed are %s and file names such as bootmgfw.efi%s",
 			strings.Join(kinds, ", "), didYouMean(s, kinds))
 	}
