@@ -247,6 +247,9 @@ func TestParseFaults(t *testing.T) {
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
 			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server; did you mean lease?`,
 		}},
+		{"syntax-alone", []string{
+			`4:14: not valid TOML: basic strings cannot have new lines`,
+		}},
 		{"syntax-header", []string{
 			`1:9: not valid TOML: expected ']]' to close array table name`,
 		}},

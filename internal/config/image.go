@@ -1,12 +1,6 @@
 package config
 
-import (
-	"maps"
-	"slices"
-	"strings"
-
-	"hobnail/internal/model"
-)
+import "hobnail/internal/model"
 
 // imageDraft is an [[image]] with the place of its name.
 type imageDraft struct {
@@ -73,16 +67,6 @@ func (d *draft) checkImages() {
 	}
 }
 
-// packaged lists the images that exist without an [[image]] wherever their
-// Debian packages are installed. Whether they are, only the disk knows; so a
-// target may name them, and an [[image]] may take their place.
-func packaged() map[string]model.CPU {
-	return map[string]model.CPU{
-		"debian-12":       model.CPUX64,
-		"debian-12-arm64": model.CPUARM64,
-	}
-}
-
 // imageCPUs gives what each image runs on. A CPU is empty where the file has
 // a fault there.
 func (d *draft) imageCPUs() map[string]model.CPU {
@@ -91,18 +75,4 @@ func (d *draft) imageCPUs() map[string]model.CPU {
 		cpus[i.Name] = i.CPU
 	}
 	return cpus
-}
-
-// checkTargets reports targets that do not exist.
-func (d *draft) checkTargets() {
-	cpus := d.imageCPUs()
-	delete(cpus, "") // an image whose name has a fault
-	images := slices.Sorted(maps.Keys(cpus))
-	for _, t := range d.targets {
-		if _, ok := cpus[t.v]; ok || oneWord(t.v, t.words...) || d.report.full() {
-			continue
-		}
-		d.report.add(t.at, "%s %s is no target; allowed are %s and the names of [[image]]%s", t.key, quote(t.v),
-			strings.Join(t.words, ", "), didYouMean(t.v, slices.Concat(images, t.words)))
-	}
 }

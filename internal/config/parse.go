@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"hobnail/internal/model"
 )
@@ -16,8 +15,8 @@ const MaxSize = 1 << 20
 
 // Parse reads hobnail.toml. file is its name as the user gave it, for faults
 // and reasons; nothing is opened. Either the configuration is without faults,
-// or it is nil and every fault is listed, in the order of the file. (After a
-// syntax error the rest cannot be told; it then stands alone.)
+// or it is nil and every fault is listed, in the order of the file. A syntax
+// error stands alone, as nothing else can be told with certainty.
 func Parse(file string, data []byte) (*Config, []Fault) {
 	if len(data) > MaxSize {
 		return nil, []Fault{{File: file,
@@ -52,14 +51,6 @@ type draft struct {
 	rules    []*ruleDraft
 	images   []*imageDraft
 	targets  []target
-}
-
-// target is a place that names an image or one of the words that stand for
-// something else.
-type target struct {
-	located[string]
-	key   string
-	words []string // what is allowed there besides images
 }
 
 // read takes every section in, [server] first: paths and modes of the others
@@ -141,61 +132,18 @@ func (d *draft) manyTables(root *table, name string) []*table {
 	return all
 }
 
-func (d *draft) readServer(s section) {
-	c := &d.cfg.Server
-	if v, ok := one(s, "name", parseName); ok {
-		c.Name = v.v
+// check compares the sections with each other, once all are read.
+func (d *draft) check() {
+	for _, n := range d.subnets {
+		d.checkSubnet(n)
 	}
-	if v, ok := one(s, "data", parseAbsolute); ok {
-		c.Data = v.v
-		c.NBP = v.v + "/nbp"
-	}
-	if v, ok := one(s, "nbp", pathUnder(c.Data)); ok {
-		c.NBP = v.v
-	}
-	c.Interfaces = values(some(s, "interfaces", parseInterface))
-	if v, ok := one(s, "address", parseAddr); ok {
-		c.Address = v.v
-	}
-	if v, ok := one(s, "http", parseHTTP); ok {
-		c.HTTP, c.HTTPPort = v.v, httpPort(v.v)
-	}
-	d.dhcp = located[model.Mode]{v: c.DHCP}
-	if v, ok := one(s, "dhcp", parseMode); ok {
-		c.DHCP, c.DHCPAt = v.v, d.src.at(v.at)
-		d.dhcp = v
-	}
-	if v, ok := one(s, "share", parseShare); ok {
-		c.Share = v.v
-	}
+	d.checkOverlap()
+	d.checkServing()
+	d.checkMachines()
+	d.checkImages()
+	d.checkTargets()
+	d.checkRules()
 }
-
-func (d *draft) readBoot(s section) {
-	c := &d.cfg.Boot
-	if v, ok := d.target(s, "unknown", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
-		c.Unknown, c.UnknownAt = v.v, d.src.at(v.at)
-	}
-	if v, ok := d.target(s, "default", model.TargetLocal); ok {
-		c.Default = v.v
-	}
-	if v, ok := one(s, "timeout", parseTimeout); ok {
-		c.Timeout = v.v
-	}
-}
-
-// target reads the name of an image, or one of words. Whether there is such
-// an image is known at the end.
-func (d *draft) target(s section, key string, words ...string) (located[string], bool) {
-	v, ok := s.text(key)
-	if ok {
-		d.targets = append(d.targets, target{located: v, key: key, words: words})
-	}
-	return v, ok
-}
-
-// defaultLease outlives a boot and an installation, because boot firmware
-// and loaders never renew.
-const defaultLease = time.Hour
 
 // finish copies what was read, without its places, into the configuration.
 func (d *draft) finish() *Config {

@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"hobnail/internal/model"
 )
@@ -18,6 +19,10 @@ type subnetDraft struct {
 
 	unpooled bool // has no pool key, right or wrong
 }
+
+// defaultLease outlives a boot and an installation, because boot firmware
+// and loaders never renew.
+const defaultLease = time.Hour
 
 // maxServers bounds the lists of DNS and NTP servers: firmware copies them
 // into buffers of fixed size, and some of it has overflowed.

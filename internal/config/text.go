@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -26,15 +27,6 @@ func onlyOf(s, allowed string) bool {
 	return s != ""
 }
 
-func oneWord(s string, words ...string) bool {
-	for _, w := range words {
-		if s == w {
-			return true
-		}
-	}
-	return false
-}
-
 func printable(s string) bool {
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
@@ -52,7 +44,7 @@ func parseName(s string) (string, error) {
 }
 
 func parseImageName(s string) (string, error) {
-	if oneWord(s, model.TargetMenu, model.TargetLocal, model.TargetDeny, "approve", "off") {
+	if slices.Contains([]string{model.TargetMenu, model.TargetLocal, model.TargetDeny, "approve", "off"}, s) {
 		return "", errors.New("is a word of the configuration; give the image another name")
 	}
 	if !onlyOf(s, lower+digits+"._-") || !startsPlain(s) || len(s) > maxLabel {

@@ -80,7 +80,7 @@ type treeBuilder struct {
 }
 
 // buildTree gives nil if the text is not TOML; the report then has the first
-// syntax error, after which nothing can be said with certainty.
+// syntax error and nothing else.
 func buildTree(src *source, r *report) *table {
 	b := &treeBuilder{src: src, report: r, root: newTable(0, byHeader)}
 	b.cur = b.root
@@ -115,6 +115,7 @@ func (b *treeBuilder) syntax(err error) {
 	if strings.Contains(err.Error(), "value") || strings.Contains(err.Error(), "keyword") {
 		advice = `; text stands in quotes, as in name = "boot1"`
 	}
+	b.report.found = nil
 	b.report.add(offset, "not valid TOML: %s%s", err.Error(), advice)
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hobnail/internal/model"
@@ -59,7 +60,7 @@ func parseCPU(s string) (model.CPU, error) {
 // without a dot is a slip of the fingers, not a file.
 func parseLoader(s string) (string, error) {
 	kinds := []string{"ipxe", "grub", "shim", "pxelinux", "ipxe-shim"}
-	if oneWord(s, kinds...) {
+	if slices.Contains(kinds, s) {
 		return s, nil
 	}
 	if !onlyOf(s, lower+upper+digits+"._+-") || len(s) > 64 || !startsPlain(s) || !strings.Contains(s, ".") {
