@@ -148,4 +148,3 @@ func unreadable(path string) string {
 	}
 	return ""
 }
-

@@ -64,7 +64,7 @@ func (v View) script(d *Decision, f *classify.Facts) *Boot {
 	}
 	path := model.BootPath{MAC: f.MAC, Arch: arch, File: model.ScriptIPXE}.String()
 	b := &Boot{NextServer: d.Server, Class: f.Class, Arch: arch, Loader: LoaderScript}
-	if v.Policy.Config.Server.HTTPPort != 0 && speaksHTTP(f) {
+	if v.Policy.Config.Server.HTTPPort != 0 && SpeaksHTTP(f) {
 		b.File = v.url(d, path)
 		d.because("ipxe", "built-in", "iPXE is running: it gets its script by HTTP")
 	} else {
@@ -74,9 +74,9 @@ func (v View) script(d *Decision, f *classify.Facts) *Boot {
 	return b
 }
 
-// speaksHTTP reports whether iPXE can load by HTTP. A build that sends no
+// SpeaksHTTP reports whether iPXE can load by HTTP. A build that sends no
 // feature list at all is taken to be a normal one.
-func speaksHTTP(f *classify.Facts) bool {
+func SpeaksHTTP(f *classify.Facts) bool {
 	return f.IPXE.Has(pxe.FeatureHTTP) || !f.IPXE.Has(pxe.FeatureTFTP)
 }
 

@@ -1,0 +1,264 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"hobnail/internal/bootfile"
+	"hobnail/internal/boots"
+	"hobnail/internal/event"
+	"hobnail/internal/lease"
+	"hobnail/internal/model"
+	"hobnail/internal/netio"
+	"hobnail/internal/policy"
+	"hobnail/internal/serve/dhcp"
+	httpserve "hobnail/internal/serve/http"
+	"hobnail/internal/serve/tftp"
+	"hobnail/internal/site"
+)
+
+// Ports of the services. HTTP's is configured.
+const (
+	dhcpPort = 67
+	pxePort  = 4011
+)
+
+// Options are what a server is started with.
+type Options struct {
+	ConfigPath string
+	Reload     <-chan os.Signal  // each one asks to read the configuration again
+	Say        func(line string) // what a person reads at the start
+	Events     event.Sink
+}
+
+// Server is a running hobnail.
+type Server struct {
+	opts    Options
+	started time.Time
+	leases  *lease.Table
+	boots   *boots.Memory
+	ifaces  *netio.Directory
+	current atomic.Pointer[running]
+}
+
+// running is what a reload replaces, as a whole.
+type running struct {
+	*Loaded
+	site *site.Site
+}
+
+// Serve runs all services until the context ends, and then stops them cleanly.
+func Serve(ctx context.Context, opts Options) error {
+	loaded, err := Load(opts.ConfigPath)
+	if err != nil {
+		return err
+	}
+	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory()}
+	if s.ifaces, err = netio.NewDirectory(loaded.Config.Server.Interfaces, time.Now); err != nil {
+		return err
+	}
+	if s.leases, err = openLeases(loaded); err != nil {
+		return err
+	}
+	defer s.leases.Close()
+	if err := s.use(loaded); err != nil {
+		return err
+	}
+	services, err := s.listen(ctx, loaded)
+	if err != nil {
+		return err
+	}
+	s.introduce(loaded, services)
+	return s.run(ctx, services)
+}
+
+// openLeases opens the lease log where addresses are given at all.
+func openLeases(l *Loaded) (*lease.Table, error) {
+	if !usesMode(l, model.ModeServer) {
+		return lease.NewTable(), nil
+	}
+	return lease.Open(filepath.Join(l.Config.Server.Data, "leases.log"))
+}
+
+// use makes a configuration the one that decides from now on.
+func (s *Server) use(l *Loaded) error {
+	images, err := imageFiles(l)
+	if err != nil {
+		return err
+	}
+	s.current.Store(&running{Loaded: l, site: &site.Site{
+		Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started,
+	}})
+	return nil
+}
+
+// view is the snapshot that a request is decided by.
+func (s *Server) view() policy.View {
+	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses()}
+}
+
+// Open serves boot files by the configuration of the moment.
+func (s *Server) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, error) {
+	return s.current.Load().site.Open(ctx, r)
+}
+
+// service is one port in use.
+type service struct {
+	line  string // what a person reads
+	serve func(context.Context) error
+}
+
+// listen binds every port before anything is served, so that a port that is
+// taken stops the start and not a boot.
+func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
+	var all []service
+	if usesMode(l, model.ModeServer) || usesMode(l, model.ModeProxy) {
+		d := &dhcp.Server{
+			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
+			Clock: time.Now, Interface: s.ifaces.Lookup,
+		}
+		for _, port := range []uint16{dhcpPort, pxePort} {
+			conn, err := netio.Listen(ctx, port, port == dhcpPort)
+			if err != nil {
+				return nil, err
+			}
+			name := map[uint16]string{dhcpPort: "DHCP", pxePort: "PXE boot service"}[port]
+			all = append(all, service{
+				line:  fmt.Sprintf("%s on UDP port %d", name, port),
+				serve: func(ctx context.Context) error { return d.Serve(ctx, conn) },
+			})
+		}
+	}
+	t := &tftp.Server{Opener: s, Events: s.opts.Events}
+	conn, err := tftp.Listen(fmt.Sprintf("0.0.0.0:%d", tftp.Port))
+	if err != nil {
+		return nil, netio.ListenError("udp", tftp.Port, err)
+	}
+	all = append(all, service{
+		line:  fmt.Sprintf("TFTP on UDP port %d", tftp.Port),
+		serve: func(ctx context.Context) error { return t.Serve(ctx, conn) },
+	})
+	if l.Config.Server.HTTPPort == 0 {
+		return all, nil
+	}
+	web, err := s.listenHTTP(ctx, l)
+	return append(all, web), err
+}
+
+func (s *Server) listenHTTP(ctx context.Context, l *Loaded) (service, error) {
+	// Multipath TCP, Go's default, would escape Landlock's TCP rules.
+	lc := net.ListenConfig{}
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(ctx, "tcp", l.Config.Server.HTTP)
+	if err != nil {
+		return service{}, netio.ListenError("tcp", l.Config.Server.HTTPPort, err)
+	}
+	h := &httpserve.Server{Opener: s, Events: s.opts.Events}
+	return service{
+		line:  fmt.Sprintf("HTTP on TCP port %d", l.Config.Server.HTTPPort),
+		serve: func(ctx context.Context) error { return h.Serve(ctx, ln) },
+	}, nil
+}
+
+// run serves until the context ends or one service fails, which stops the
+// others.
+func (s *Server) run(ctx context.Context, services []service) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(services))
+	for _, svc := range services {
+		go func() {
+			err := svc.serve(ctx)
+			stop()
+			ended <- err
+		}()
+	}
+	go s.reloads(ctx)
+	var errs []error
+	for range services {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
+}
+
+// reloads reads the configuration again whenever it is asked to. One with
+// faults changes nothing.
+func (s *Server) reloads(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.opts.Reload:
+			s.reload()
+		}
+	}
+}
+
+func (s *Server) reload() {
+	emit := func(code event.Code, attrs ...slog.Attr) {
+		s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, Attrs: attrs})
+	}
+	loaded, err := Load(s.opts.ConfigPath)
+	if err == nil {
+		err = needsRestart(s.current.Load().Loaded, loaded)
+	}
+	if err == nil {
+		err = s.use(loaded)
+	}
+	var invalid *InvalidConfig
+	switch {
+	case errors.As(err, &invalid):
+		for _, f := range invalid.Faults {
+			emit(event.ConfigFault, slog.String("fault", f.String()))
+		}
+	case err != nil:
+		emit(event.ConfigFault, slog.String("fault", err.Error()))
+	default:
+		emit(event.ConfigLoaded, slog.String("file", loaded.Config.File))
+		for _, line := range describe(loaded) {
+			s.opts.Say(line)
+		}
+	}
+}
+
+// needsRestart names the first change that a running server cannot make,
+// because it would have to bind other ports or read other leases.
+func needsRestart(old, next *Loaded) error {
+	a, b := old.Config.Server, next.Config.Server
+	dhcp := func(l *Loaded) bool { return usesMode(l, model.ModeServer) || usesMode(l, model.ModeProxy) }
+	for _, c := range []struct {
+		what    string
+		changed bool
+	}{
+		{"[server] http", a.HTTP != b.HTTP},
+		{"[server] data", a.Data != b.Data},
+		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
+		{"[server] share", a.Share != b.Share},
+		{"DHCP where there was none", dhcp(next) && !dhcp(old)},
+		{"the first subnet in mode server", usesMode(next, model.ModeServer) && !usesMode(old, model.ModeServer)},
+	} {
+		if c.changed {
+			return fmt.Errorf("%s cannot change while the server runs: restart it", c.what)
+		}
+	}
+	return nil
+}
+
+func usesMode(l *Loaded, m model.Mode) bool {
+	if l.Config.Server.DHCP == m {
+		return true
+	}
+	for i := range l.Config.Subnets {
+		if l.Config.Subnets[i].Mode == m {
+			return true
+		}
+	}
+	return false
+}

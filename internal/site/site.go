@@ -1,0 +1,241 @@
+// Package site is the boot-file tree of one running configuration: it knows
+// what each name stands for and, for names that mean a menu, which machine is
+// asking. It is what both TFTP and HTTP serve.
+//
+//	m/<mac>/<arch>/<program>          a boot program, meant for one machine
+//	m/<mac>/<arch>/boot.ipxe          that machine's script (also autoexec.ipxe,
+//	                                  grub.cfg, pxelinux.cfg/…)
+//	nbp/<arch>/<program>              the same without a machine
+//	grub/grub.cfg, pxelinux.cfg/…     asked for at the root: the machine is told by
+//	                                  its address, or by the MAC in the name
+//	img/<image>/<file>                kernels, initial RAM disks, images
+//	<program>                         a boot program by its bare name, for DHCP
+//	                                  servers that somebody else configured
+package site
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"path"
+	"strings"
+	"time"
+
+	"hobnail/internal/bootfile"
+	"hobnail/internal/boots"
+	"hobnail/internal/bootscript"
+	"hobnail/internal/classify"
+	"hobnail/internal/image"
+	"hobnail/internal/model"
+	"hobnail/internal/nbp"
+	"hobnail/internal/policy"
+)
+
+// Site opens boot files. All fields are required and do not change: a reload
+// makes a new Site.
+type Site struct {
+	Policy   *policy.Policy
+	Programs *nbp.Inventory
+	Images   bootfile.Opener // names below img/
+	Boots    *boots.Memory
+	Started  time.Time // modification time of generated files and embedded programs
+}
+
+// Open finds the file that a name stands for.
+func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, error) {
+	name, ok := bootfile.Clean(r.Name)
+	if !ok {
+		return nil, bootfile.ErrNotFound
+	}
+	if strings.HasPrefix(name, image.Prefix) {
+		return s.Images.Open(ctx, r)
+	}
+	if p, ok := model.ParseBootPath(name); ok {
+		s.Boots.Read(r.Client.Addr(), p)
+		if kind := scriptKind(p.File); kind != nil {
+			return s.script(r, name, kind, s.byName(p, r))
+		}
+		return s.program(name, p.Arch, p.File)
+	}
+	if kind := scriptKind(name); kind != nil {
+		return s.script(r, name, kind, s.byName(model.BootPath{File: name}, r))
+	}
+	return s.bareProgram(name)
+}
+
+// renderer writes a menu in the language of one loader.
+type renderer func(bootscript.Menu) []byte
+
+// scriptKind tells from a name which loader asks for its configuration; nil if
+// none does.
+//
+// Debian's signed GRUB asks for /grub/grub.cfg, the one of its installer for
+// a longer path, Fedora's for grub.cfg-01-<mac>, grub.cfg-<address> and
+// grub.cfg beside itself. pxelinux, U-Boot and petitboot look through
+// pxelinux.cfg/: UUID, 01-<mac>, the address in ever fewer digits, default.
+func scriptKind(name string) renderer {
+	dir, base := path.Split(name)
+	switch {
+	case base == model.ScriptIPXE, base == model.ScriptAutoexec:
+		return bootscript.IPXE
+	case base == model.ScriptGRUB, strings.HasPrefix(base, model.ScriptGRUB+"-01-"):
+		return bootscript.GRUB
+	case path.Base(dir) == "pxelinux.cfg" && (base == "default" || strings.HasPrefix(base, "01-")):
+		return bootscript.PXELinux
+	}
+	return nil
+}
+
+// byName tells whose configuration a name asks for. A MAC in the last part
+// (pxelinux, GRUB) is the machine's own word and comes first, then one in the
+// path, then the address that reads.
+func (s *Site) byName(p model.BootPath, r bootfile.Request) boots.Known {
+	if _, mac, ok := strings.Cut(path.Base(p.File), "01-"); ok {
+		if m, err := model.ParseMAC(mac); err == nil {
+			p.MAC = m
+			if p.Arch == "" {
+				p.Arch = s.Boots.ByAddr(r.Client.Addr()).Arch
+			}
+		}
+	}
+	if p.MAC != "" {
+		return s.Boots.ByPath(p)
+	}
+	known := s.Boots.ByAddr(r.Client.Addr())
+	if p.Arch != "" {
+		known.Arch = p.Arch
+	}
+	return known
+}
+
+// script renders the menu of a machine.
+func (s *Site) script(r bootfile.Request, name string, render renderer, who boots.Known) (*bootfile.File, error) {
+	menu, err := s.menu(r, who)
+	if err != nil {
+		return nil, err
+	}
+	return s.generated(name, render(menu)), nil
+}
+
+func (s *Site) generated(name string, b []byte) *bootfile.File {
+	return &bootfile.File{
+		Name: name, Size: int64(len(b)), Content: bytes.NewReader(b),
+		ContentType: "text/plain; charset=utf-8", Close: func() error { return nil },
+	}
+}
+
+// program opens a boot program of an architecture.
+func (s *Site) program(name string, arch model.Arch, file string) (*bootfile.File, error) {
+	prog, ok := s.Programs.FindFile(arch, file)
+	if !ok {
+		return nil, bootfile.ErrNotFound
+	}
+	content, size, modified, err := s.Programs.Open(arch, file)
+	if err != nil {
+		return nil, fmt.Errorf("opening boot program %s for %s: %v", file, arch, err)
+	}
+	if modified.IsZero() {
+		modified = s.Started
+	}
+	f := &bootfile.File{
+		Name: name, Size: size, Content: content, ModTime: modified,
+		ETag: `"` + prog.SHA256 + `"`, Close: func() error { return nil },
+	}
+	if c, ok := content.(io.Closer); ok {
+		f.Close = c.Close
+	}
+	if arch.UEFI() && strings.HasSuffix(strings.ToLower(file), ".efi") {
+		f.ContentType = "application/efi"
+	}
+	return f, nil
+}
+
+// bareProgram serves a program by its file name alone, where only one
+// architecture has one of that name.
+func (s *Site) bareProgram(name string) (*bootfile.File, error) {
+	var found *nbp.Program
+	for _, p := range s.Programs.Programs() {
+		if p.File != name {
+			continue
+		}
+		if found != nil {
+			return nil, bootfile.ErrNotFound
+		}
+		found = &p
+	}
+	if found == nil {
+		return nil, bootfile.ErrNotFound
+	}
+	return s.program(name, found.Arch, found.File)
+}
+
+// menu makes what a machine is shown.
+func (s *Site) menu(r bootfile.Request, who boots.Known) (bootscript.Menu, error) {
+	facts := classify.Facts{MAC: who.MAC, Arch: who.Arch}
+	if who.Facts != nil {
+		facts = *who.Facts
+		if who.Arch != "" {
+			facts.Arch = who.Arch
+		}
+	}
+	script := policy.View{Policy: s.Policy}.Script(&facts)
+	if script.Target == model.TargetDeny {
+		return bootscript.Menu{}, bootfile.ErrNotFound
+	}
+	cfg := s.Policy.Config
+	m := bootscript.Menu{
+		Machine: bootscript.Machine{MAC: facts.MAC, UUID: facts.UUID, Arch: facts.Arch, Address: r.Client.Addr().Unmap()},
+		Server:  s.server(r),
+		Default: cfg.Boot.Default,
+		Timeout: cfg.Boot.Timeout,
+		NoHTTP:  cfg.Server.HTTPPort == 0 || r.Via == "tftp" && who.Facts != nil && !policy.SpeaksHTTP(who.Facts),
+	}
+	if script.Machine != nil {
+		m.Machine.Name = script.Machine.Name
+	}
+	if script.Target != model.TargetMenu {
+		m.Direct = script.Target
+	}
+	if n := len(script.Reasons); n > 0 {
+		last := script.Reasons[n-1]
+		m.Why = fmt.Sprintf("%s (%s)", last.Text, last.At)
+	}
+	for _, img := range script.Images {
+		e, err := entry(img, m)
+		switch {
+		case err == nil:
+			m.Entries = append(m.Entries, e)
+		case img.Name == m.Direct:
+			return m, err
+		}
+		// An image whose command line cannot be written for this machine is
+		// not offered to it; the others still are.
+	}
+	return m, nil
+}
+
+// server is this server as the machine that asks can reach it.
+func (s *Site) server(r bootfile.Request) bootscript.Server {
+	cfg := s.Policy.Config
+	addr := cfg.Server.Address
+	if !addr.IsValid() {
+		addr = r.Local.Unmap()
+	}
+	return bootscript.Server{
+		Name: cfg.Server.Name, Address: addr,
+		URL: "http://" + netip.AddrPortFrom(addr, cfg.Server.HTTPPort).String(),
+	}
+}
+
+func entry(img model.Image, m bootscript.Menu) (bootscript.Entry, error) {
+	cmdline, err := bootscript.ExpandCmdline(img.Cmdline, bootscript.TemplateData{
+		Machine: m.Machine, Server: m.Server, Image: img.Name,
+	})
+	if err != nil {
+		return bootscript.Entry{}, fmt.Errorf("writing the command line of image %s for %s: %v", img.Name, m.Machine.MAC, err)
+	}
+	kernel, initrd := image.Names(img)
+	return bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline}, nil
+}
