@@ -266,6 +266,11 @@ func TestParseFaults(t *testing.T) {
 		{"timeout-unit", []string{
 			`2:11: timeout "10" is not a length of time; write it as 30s, 10m, 1h or 7d`,
 		}},
+		{"target-installer", []string{
+			`2:8: boot "debian-12-amd64" is no target; allowed are menu, local, deny and the names of [[image]]`,
+			`5:8: boot "debian-bookworm" is no target; allowed are menu, local, deny and the names of [[image]]`,
+			`8:8: boot "debian-" is no target; allowed are menu, local, deny and the names of [[image]]`,
+		}},
 		{"timeout", []string{
 			`2:11: timeout "2h" is too long; allowed are 0s, which waits for a key, to 1h`,
 		}},

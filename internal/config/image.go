@@ -66,13 +66,3 @@ func (d *draft) checkImages() {
 		names.add(i.name)
 	}
 }
-
-// imageCPUs gives what each image runs on. A CPU is empty where the file has
-// a fault there.
-func (d *draft) imageCPUs() map[string]model.CPU {
-	cpus := packaged()
-	for _, i := range d.images {
-		cpus[i.Name] = i.CPU
-	}
-	return cpus
-}

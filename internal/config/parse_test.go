@@ -215,6 +215,8 @@ func TestParseValues(t *testing.T) {
 		{"an image for riscv64", image + "arch='riscv64'", cpu, model.CPURISCV64},
 		{"an image for loong64", image + "arch='loong64'", cpu, model.CPULoongArch64},
 		{"an empty command line", image + "cmdline=''", func(c *Config) any { return c.Images[0].Cmdline }, ""},
+		{"an installer of another release and processor", "[[rule]]\nboot='debian-13-ppc64'\nmatch.arch='power-of'",
+			func(c *Config) any { return c.Rules[0].Boot }, "debian-13-ppc64"},
 		{"an image in the place of a packaged one",
 			"[[image]]\nname='debian-12'\narch='arm64'\nkernel='k'\n[[rule]]\nboot='debian-12'\nmatch.arch='uefi-arm64'",
 			func(c *Config) any { return c.Rules[0].Boot }, "debian-12"},

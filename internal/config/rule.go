@@ -66,7 +66,7 @@ func (d *draft) checkRules() {
 	for _, name := range machines {
 		known[name] = true
 	}
-	cpus := d.imageCPUs()
+	index := d.imageIndex()
 	for _, r := range d.rules {
 		for _, m := range r.machine {
 			if !known[m.v] && !d.report.full() {
@@ -74,7 +74,7 @@ func (d *draft) checkRules() {
 					quote(m.v), didYouMean(m.v, machines))
 			}
 		}
-		cpu, isImage := cpus[r.boot.v]
+		cpu, isImage := index.find(r.boot.v)
 		for _, a := range r.arch {
 			if isImage && cpu != "" && !a.v.Runs(cpu) {
 				d.report.add(r.boot.at, "boot %s is built for %s, which %s does not run; allowed there are %s",
