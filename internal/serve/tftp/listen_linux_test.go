@@ -1,0 +1,164 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hobnail/internal/bootfile"
+	wire "hobnail/internal/wire/tftp"
+)
+
+// serveOn starts a server on a real port until the test ends.
+func serveOn(t testing.TB, addr string, s *Server) netip.AddrPort {
+	t.Helper()
+	conn, err := Listen(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, conn) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return conn.Addr()
+}
+
+// TestAnswersComeFromTheAddressThatWasAsked serves on all addresses at once:
+// a client takes an answer only from the one that it asked.
+func TestAnswersComeFromTheAddressThatWasAsked(t *testing.T) {
+	asked := make(noting, 1)
+	server := &Server{Opener: asked}
+	port := serveOn(t, "0.0.0.0:0", server).Port()
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.1.2.3"} {
+		addr := netip.MustParseAddr(host)
+		client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if _, err := client.WriteToUDPAddrPort(rrq(t, "nbp", ""), netip.AddrPortFrom(addr, port)); err != nil {
+			t.Fatal(err)
+		}
+		_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		b := make([]byte, 600)
+		n, from, err := client.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatalf("asked %v: %v", addr, err)
+		}
+		if from.Addr() != addr || from.Port() == port {
+			t.Errorf("asked %v port %d, answered from %v", addr, port, from)
+		}
+		if got := <-asked; got != addr {
+			t.Errorf("asked %v, the file was opened for %v", addr, got)
+		}
+		if diff := cmp.Diff(append([]byte("\x00\x03\x00\x01"), "contents"...), b[:n]); diff != "" {
+			t.Errorf("packet (-want +got):\n%s", diff)
+		}
+		_, _ = client.WriteToUDPAddrPort(wire.AppendAck(nil, 1), from)
+	}
+}
+
+// noting is an Opener that tells for which address it was asked.
+type noting chan netip.Addr
+
+func (n noting) Open(_ context.Context, r bootfile.Request) (*bootfile.File, error) {
+	n <- r.Local
+	return contents("nbp", []byte("contents")), nil
+}
+
+func TestPathMTU(t *testing.T) {
+	conn, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := netip.MustParseAddr("127.0.0.1")
+	if got := conn.PathMTU(home, netip.MustParseAddr("127.0.0.2")); got != min(lo.MTU, 65535) {
+		t.Errorf("path over loopback has MTU %d, its interface %d", got, lo.MTU)
+	}
+	if got := conn.PathMTU(netip.MustParseAddr("192.0.2.1"), home); got != 0 {
+		t.Errorf("path from an address that is not ours has MTU %d, want 0", got)
+	}
+}
+
+func TestListenFaults(t *testing.T) {
+	conn, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := Listen(conn.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("port taken: error %v, want one that is EADDRINUSE", err)
+	}
+	if _, err := Listen("nonsense"); err == nil {
+		t.Error("listening on nonsense")
+	}
+	if _, err := conn.Open(netip.MustParseAddr("192.0.2.1")); err == nil {
+		t.Error("opened a port of an address that is not ours")
+	}
+}
+
+// BenchmarkLoopback reads 16 MiB from a server over loopback with a reader
+// that does nothing but acknowledge.
+func BenchmarkLoopback(b *testing.B) {
+	for _, bb := range []struct{ name, asked string }{
+		{"lockstep", "blksize=1428"},
+		{"window4", "blksize=1428 windowsize=4"},
+		{"window16", "blksize=1428 windowsize=16"},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			const size = 16 << 20
+			file := contents("file", bytes.Repeat([]byte("hobnail."), size/8))
+			at := serveOn(b, "127.0.0.1:0", &Server{Opener: files{"file": file}})
+			b.SetBytes(size)
+			for b.Loop() {
+				readLoopback(b, at, bb.asked, size)
+			}
+		})
+	}
+}
+
+func readLoopback(b *testing.B, at netip.AddrPort, asked string, size int) {
+	client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	r := &reader{asked: asked, blksize: wire.DefaultBlksize, window: 1, expected: 1}
+	if _, err := client.WriteToUDPAddrPort(rrq(b, "file", asked), at); err != nil {
+		b.Fatal(err)
+	}
+	_ = client.SetReadDeadline(time.Now().Add(time.Minute))
+	packet := make([]byte, 65536)
+	received := 0
+	for !r.done {
+		n, from, err := client.ReadFromUDPAddrPort(packet)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if answer := r.receive(b, packet[:n]); answer != nil {
+			_, _ = client.WriteToUDPAddrPort(answer, from)
+		}
+		received += len(r.got)
+		r.got = r.got[:0]
+	}
+	if received != size {
+		b.Fatalf("%d octets arrived, want %d", received, size)
+	}
+}

@@ -1,0 +1,102 @@
+package tftp
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	wire "hobnail/internal/wire/tftp"
+)
+
+// Bounds of what a client may have, whatever it asks for.
+const (
+	// maxTimeout is the longest retransmission interval that is agreed to. A
+	// lost packet costs this long, and firmware gives up after 24 to 50 s.
+	maxTimeout = 30
+	// maxFlight is how many octets of blocks may be unacknowledged. Linux
+	// gives a socket 208 KiB by default, overhead included, and firmware less.
+	maxFlight = 128 << 10
+)
+
+// limits bound one client's terms.
+type limits struct {
+	blksize int // octets, as the path allows
+	window  int // blocks
+}
+
+// terms are what server and client agreed on.
+type terms struct {
+	blksize int           // octets in a block but the last
+	window  int           // blocks that are sent before an ACK is due
+	timeout time.Duration // exact retransmission interval; zero: measured
+	tsize   bool          // the client was told the size
+	oack    wire.Options  // empty: no OACK, block 1 opens
+}
+
+// negotiate grants what it can of the options that were asked for. The OACK
+// has the client's order and spelling and nothing that was not asked
+// (pxelinux answers a surplus option with ERROR 8). An option that cannot be
+// granted is left out, never refused (RFC 2347). Size is negative where it is
+// not known.
+func negotiate(asked wire.Options, size int64, lim limits) terms {
+	t := terms{blksize: wire.DefaultBlksize, window: 1}
+	granted := make(map[string]string, 4)
+	if n, ok := grant(asked, wire.OptionBlksize, wire.MinBlksize, uint64(lim.blksize)); ok {
+		t.blksize = int(n)
+		granted[wire.OptionBlksize] = decimal(n)
+	}
+	if n, ok := grant(asked, wire.OptionWindowsize, 1, uint64(max(1, min(lim.window, maxFlight/t.blksize)))); ok {
+		t.window = int(n)
+		granted[wire.OptionWindowsize] = decimal(n)
+	}
+	// U-Boot takes another value than its own for an error, so it is that
+	// value or none.
+	if n, ok := grant(asked, wire.OptionTimeout, 1, math.MaxUint64); ok && n <= maxTimeout {
+		t.timeout = time.Duration(n) * time.Second
+		granted[wire.OptionTimeout] = decimal(n)
+	}
+	// EDK2 takes an OACK without tsize for a missing file (PXE-E53).
+	if _, ok := asked.Get(wire.OptionTsize); ok && size >= 0 {
+		t.tsize = true
+		granted[wire.OptionTsize] = decimal(uint64(size))
+	}
+	for _, o := range asked {
+		name := strings.ToLower(o.Name)
+		if value, ok := granted[name]; ok {
+			t.oack = append(t.oack, wire.Option{Name: o.Name, Value: value})
+			delete(granted, name) // the first of two counts
+		}
+	}
+	return t
+}
+
+// grant gives the number that an option asks for, lowered to most. ok is
+// false if it was not asked, is not a number, or is below least: then no value
+// exists that is both lawful and not larger than asked.
+func grant(asked wire.Options, name string, least, most uint64) (n uint64, ok bool) {
+	text, ok := asked.Get(name)
+	if !ok {
+		return 0, false
+	}
+	n, ok = parseDecimal(text)
+	if !ok || n < least {
+		return 0, false
+	}
+	return min(n, most), true
+}
+
+// parseDecimal reads ASCII digits alone. A number too large for 64 bits is
+// the largest: it is lowered anyway.
+func parseDecimal(s string) (uint64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return math.MaxUint64, true
+	}
+	return n, true
+}
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,0 +1,55 @@
+package tftp
+
+import "time"
+
+// Bounds of the measured retransmission interval.
+const (
+	firstInterval = time.Second
+	minInterval   = 200 * time.Millisecond // RFC 6298 wants 1 s; Linux's TCP uses this
+	maxInterval   = 8 * time.Second
+)
+
+// timer finds the retransmission interval: exactly the one agreed by the
+// timeout option (RFC 2349), or else one measured and doubled as in RFC 6298.
+type timer struct {
+	fixed  time.Duration // agreed; zero: measured
+	srtt   time.Duration // smoothed round trip; zero: no sample yet
+	rttvar time.Duration // its mean deviation
+	rto    time.Duration // present interval
+
+	shortest time.Duration // round trip so far; zero: no sample yet
+}
+
+func newTimer(agreed time.Duration) timer {
+	if agreed > 0 {
+		return timer{fixed: agreed, rto: agreed}
+	}
+	return timer{rto: firstInterval}
+}
+
+// sample takes a round trip that was measured on packets sent once (Karn's
+// algorithm, RFC 6298 section 3).
+func (t *timer) sample(rtt time.Duration) {
+	rtt = max(rtt, time.Microsecond)
+	if t.srtt == 0 {
+		t.srtt, t.rttvar, t.shortest = rtt, rtt/2, rtt
+	} else {
+		t.shortest = min(t.shortest, rtt)
+		t.rttvar += ((t.srtt - rtt).Abs() - t.rttvar) / 4
+		t.srtt += (rtt - t.srtt) / 8
+	}
+	if t.fixed == 0 {
+		t.rto = min(max(t.srtt+4*t.rttvar, minInterval), maxInterval)
+	}
+}
+
+// backOff lengthens the interval after a loss.
+func (t *timer) backOff() {
+	if t.fixed == 0 {
+		t.rto = min(2*t.rto, maxInterval)
+	}
+}
+
+// gapWait is how long an ACK that is under way may still take: two round
+// trips, and what a machine needs to notice.
+func (t *timer) gapWait() time.Duration { return 2*t.srtt + 10*time.Millisecond }
