@@ -53,22 +53,35 @@ func (t *Table) Close() error {
 	return t.log.close()
 }
 
-// Apply carries out a change. Offers are kept in memory only: an offer lost in
-// a crash is asked for again. Everything else is on stable storage when Apply
-// returns nil; on an error nothing has changed and nothing may be acknowledged.
+// Apply carries out a change. Offers, and their end, are kept in memory only:
+// an offer lost in a crash is asked for again. Everything else is on stable
+// storage when Apply returns nil; on an error nothing has changed and nothing
+// may be acknowledged.
 func (t *Table) Apply(c policy.LeaseChange) error {
 	if c.Kind == policy.NoChange {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.Kind != policy.Hold && t.log != nil {
+	if t.log != nil && t.durable(c) {
 		if err := t.log.append(c.Lease); err != nil {
 			return err
 		}
 	}
 	t.put(c.Lease)
 	return nil
+}
+
+// durable reports whether a change has to be on disk. The record of an offer
+// never is, so neither need its end be.
+func (t *Table) durable(c policy.LeaseChange) bool {
+	switch c.Kind {
+	case policy.Hold:
+		return false
+	case policy.Free:
+		return t.byAddr[c.Lease.Address].State != policy.StateOffered
+	}
+	return true
 }
 
 func (t *Table) put(l model.Lease) {
@@ -135,7 +148,7 @@ func (t *Table) Pick(ranges []config.Range, key model.MAC, now time.Time, skip f
 	start := int64(h.Sum32()) % total
 	for i := range total {
 		a := nth(ranges, (start+i)%total)
-		if l, known := t.byAddr[a]; known && live(l, now) {
+		if l, known := t.byAddr[a]; known && policy.Keeps(l, now) {
 			continue
 		}
 		if !skip(a) {
@@ -154,11 +167,6 @@ func nth(ranges []config.Range, n int64) netip.Addr {
 		n -= r.Size()
 	}
 	return netip.Addr{}
-}
-
-// live reports whether a record still keeps its address from others.
-func live(l model.Lease, now time.Time) bool {
-	return l.State != policy.StateReleased && l.Expires.After(now)
 }
 
 // All lists every record, in the order of addresses.

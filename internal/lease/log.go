@@ -22,11 +22,17 @@ import (
 //	1a2b3c4d {"address":"10.77.2.50","mac":"52:54:00:12:34:56",…}
 type log struct {
 	path string
-	file *os.File
+	file storage
 	// broken is the first failed write or sync. After it the kernel may have
 	// dropped the data and marked it clean, so no later success can be
 	// believed: nothing is written until the log is opened anew.
 	broken error
+}
+
+// storage is what the log needs of its file: *os.File.
+type storage interface {
+	io.WriteCloser
+	Sync() error
 }
 
 func openLog(path string, each func(model.Lease)) (*log, error) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"hobnail/internal/model"
 )
 
 // Interfaces lists the interfaces that are up and have an IPv4 address.
@@ -55,15 +57,34 @@ func addresses(i net.Interface) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// Local picks the address of an interface that a packet was meant for: the one
-// it was sent to, else the first.
+// Local picks our address that a packet which came in by this interface was
+// meant for: the one it was sent to, which may be another interface's as the
+// kernel takes those everywhere, and the interface's first where it was
+// broadcast. The zero value if it has none.
 func (i Interface) Local(dst netip.Addr) netip.Prefix {
 	for _, p := range i.Prefixes {
 		if p.Addr() == dst {
 			return p
 		}
 	}
-	return i.Prefixes[0]
+	switch {
+	case i.oneHost(dst):
+		return netip.PrefixFrom(dst, dst.BitLen())
+	case len(i.Prefixes) > 0:
+		return i.Prefixes[0]
+	}
+	return netip.Prefix{}
+}
+
+// oneHost reports whether a destination is one host's: not a group's, nor a
+// broadcast address, be it the limited one or that of a network here.
+func (i Interface) oneHost(dst netip.Addr) bool {
+	if !dst.Is4() || dst.IsUnspecified() || dst.As4()[0] >= 224 {
+		return false
+	}
+	return !slices.ContainsFunc(i.Prefixes, func(p netip.Prefix) bool {
+		return dst == p.Masked().Addr() || dst == model.BroadcastAddr(p)
+	})
 }
 
 // Directory finds interfaces by their index and keeps up with the system:

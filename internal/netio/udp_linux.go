@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -20,7 +21,9 @@ type udpConn struct {
 	conn *net.UDPConn
 	ip   *ipv4.PacketConn
 	port uint16
-	raw  int // AF_PACKET socket for frames; -1 where the port needs none
+
+	mu  sync.Mutex
+	raw int // AF_PACKET socket for frames; -1 where the port needs none, and once closed
 }
 
 // Listen binds a UDP port on all addresses. With frames, it can also send to
@@ -97,19 +100,32 @@ func (c *udpConn) Write(data []byte, out Outgoing) error {
 // writeFrame sends an IPv4 packet of our own making to a hardware address: the
 // client would not answer ARP for an address it does not have yet.
 func (c *udpConn) writeFrame(data []byte, out Outgoing) error {
-	if c.raw < 0 || out.IfIndex == 0 || len(out.HW) > 8 {
-		return fmt.Errorf("sending a frame for %s: no packet socket, or no interface named", out.To)
-	}
 	sa := &unix.SockaddrLinklayer{Ifindex: out.IfIndex, Halen: uint8(len(out.HW)), Protocol: htons(unix.ETH_P_IP)}
+	switch {
+	case out.IfIndex == 0:
+		return fmt.Errorf("sending a frame for %s: no interface is named", out.To)
+	case len(out.HW) > len(sa.Addr):
+		return fmt.Errorf("sending a frame for %s: a hardware address of %d octets", out.To, len(out.HW))
+	case !out.From.Is4() || !out.To.Addr().Is4():
+		return fmt.Errorf("sending a frame from %s to %s: both have to be IPv4", out.From, out.To)
+	}
 	copy(sa.Addr[:], out.HW)
 	b := udpPacket(netip.AddrPortFrom(out.From, c.port), out.To, data)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.raw < 0 {
+		return fmt.Errorf("sending a frame for %s: %w", out.To, net.ErrClosed)
+	}
 	if err := unix.Sendto(c.raw, b, 0, sa); err != nil {
 		return fmt.Errorf("sending a frame for %s: %v", out.To, err)
 	}
 	return nil
 }
 
+// Close may be called while another goroutine reads or writes.
 func (c *udpConn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.raw >= 0 {
 		unix.Close(c.raw)
 		c.raw = -1

@@ -12,7 +12,7 @@ import (
 type Programs struct {
 	Have []Program
 	// Wanted gives the file names that would do for an architecture and kind
-	// of boot program; an empty kind asks for all that would do.
+	// of boot program; nil if no program of that kind is known.
 	Wanted func(arch model.Arch, loader string) []string
 	Folder string // where a user puts programs: <Folder>/<arch>/<file>
 }
@@ -22,7 +22,6 @@ type Program struct {
 	Arch   model.Arch
 	Loader string // "ipxe", "shim", "grub", "pxelinux", "ipxe-shim", "custom"
 	File   string
-	Custom bool // the user's own, not from the embedded set
 }
 
 // Policy is a compiled configuration: immutable, made once per reload.

@@ -5,6 +5,7 @@ import (
 
 	"hobnail/internal/classify"
 	"hobnail/internal/config"
+	"hobnail/internal/wire/dhcp4"
 )
 
 // place finds the subnet that a request comes from, in the order of RFC 3527
@@ -28,10 +29,25 @@ func whereFrom(f *classify.Facts) (netip.Addr, string) {
 		return f.LinkSelect, "selected link"
 	case f.Relayed():
 		return f.Relay, "relay"
-	case f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified():
+	case f.CIAddr.IsValid() && tellsItsLink(f):
 		return f.CIAddr, "client address"
 	}
 	return f.Ingress.Local, "our address on " + f.Ingress.Interface
+}
+
+// tellsItsLink reports whether the client's own address says where it is. It
+// does when the request was routed here, and in an INFORM, whose sender keeps
+// its address whatever we think of it. A broadcast comes from our link, and a
+// client that asks there to go on with an address of another is on the wrong
+// one.
+func tellsItsLink(f *classify.Facts) bool {
+	switch f.Message {
+	case dhcp4.Discover:
+		return false
+	case dhcp4.Inform:
+		return true
+	}
+	return f.Ingress.Dst == f.Ingress.Local
 }
 
 func (d *Decision) modeAt(v View) string {

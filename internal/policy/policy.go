@@ -7,6 +7,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hobnail/internal/classify"
@@ -38,8 +39,8 @@ type Decision struct {
 	Answer   Answer
 	Mode     model.Mode
 	Subnet   *config.Subnet // nil where none is configured for the place
-	Server   netip.Addr     // our address as the client can reach it: the boot server
-	ServerID netip.Addr     // option 54: Server, or what the relay wants there (RFC 5107)
+	Server   netip.Addr     // the boot server: our address as the client can reach it, unless the subnet names another
+	ServerID netip.Addr     // option 54: our address, or what the relay wants there (RFC 5107)
 	Address  netip.Addr     // the client's address; zero in proxy offers
 	Lease    time.Duration  // 0: the reply carries no times
 	Change   LeaseChange    // to be carried out before the answer leaves
@@ -63,14 +64,18 @@ type Boot struct {
 // Missing names the boot program that a machine would need.
 type Missing struct {
 	Arch   model.Arch
-	Files  []string // any one of these names
+	Loader string   // the kind or file name that was asked for; "" for any that works in the mode
+	Files  []string // any one of these names; empty where no name is known
 	Folder string   // where to put it
 }
 
 // String is a sentence for people.
 func (m Missing) String() string {
-	if len(m.Files) == 0 {
-		return fmt.Sprintf("nothing is known that could boot %s", m.Arch)
+	switch {
+	case len(m.Files) == 0 && m.Loader != "":
+		return fmt.Sprintf("no boot program of kind %s is known for %s", m.Loader, m.Arch)
+	case len(m.Files) == 0:
+		return fmt.Sprintf("nothing is known that could boot %s here", m.Arch)
 	}
 	return fmt.Sprintf("no boot program for %s: put %s into %s", m.Arch, orList(m.Files), m.Folder)
 }
@@ -110,8 +115,8 @@ type Leases interface {
 type View struct {
 	Policy *Policy
 	Leases Leases
-	// Own lists all addresses of this host, so that a REQUEST that names any
-	// of them as the server is known to be ours.
+	// Own lists all addresses of this host: a REQUEST that names any of them
+	// as the server is ours, and none of them is ever leased.
 	Own []netip.Addr
 }
 
@@ -130,14 +135,17 @@ func (v View) Decide(now time.Time, f *classify.Facts) Decision {
 	if f.Relayed() && f.Override.IsValid() {
 		d.ServerID = f.Override
 	}
-	if why := forgedRelay(f); why != "" {
-		d.because("relay", "RFC 2131 section 4.1", "%s", why)
+	if f.Relayed() && !v.canRelay(f) {
+		d.because("relay", "RFC 2131 section 4.1", "the packet says its relay is %s, which cannot be a relay: nothing is sent there", f.Relay)
 		return d
 	}
 	for _, q := range f.Quirks {
 		d.because("quirk", "built-in", "%s: %s", q.Name, q.Text)
 	}
 	v.place(&d, f)
+	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
+		d.Server = d.Subnet.NextServer
+	}
 	switch {
 	case d.Mode == model.ModeOff:
 		d.because("mode", d.modeAt(v), "DHCP is off here: files only")
@@ -161,17 +169,23 @@ func (d *Decision) ignore(rule, at, format string, args ...any) {
 	d.because(rule, at, format, args...)
 }
 
-// forgedRelay refuses relay addresses that would turn an answer into a
-// reflection: nobody relays from loopback, multicast or broadcast.
-func forgedRelay(f *classify.Facts) string {
-	if !f.Relayed() {
-		return ""
+// canRelay refuses relay addresses that would turn an answer into a
+// reflection: nobody relays from our own address, nor from one that names no
+// single host.
+func (v View) canRelay(f *classify.Facts) bool {
+	return oneHost(f.Relay) && f.Relay != f.Ingress.Local && !slices.Contains(v.Own, f.Relay) &&
+		f.Relay != model.BroadcastAddr(f.Ingress.Prefix)
+}
+
+// oneHost reports whether an address can be a single other host's: not this
+// network's (0.0.0.0/8), nor loopback, multicast or broadcast, nor of the
+// reserved block that broadcast is in (RFC 1122 section 3.2.1.3).
+func oneHost(a netip.Addr) bool {
+	if !a.Is4() || a.IsLoopback() {
+		return false
 	}
-	a := f.Relay
-	if a.IsLoopback() || a.IsMulticast() || a.IsUnspecified() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return fmt.Sprintf("the packet says its relay is %s, which cannot be a relay; nothing is sent there", a)
-	}
-	return ""
+	first := a.As4()[0]
+	return first != 0 && first < 224
 }
 
 func orList(words []string) string {

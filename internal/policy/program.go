@@ -32,7 +32,7 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 		d.ignore("http", "built-in", "the machine boots by HTTP and [server] http is off")
 		return false
 	}
-	if f.Stage == classify.StageIPXE && !replacesIPXE(c.loader) {
+	if f.Stage == classify.StageIPXE && !v.replacesIPXE(f, c.loader) {
 		d.Boot = v.script(d, f)
 		return true
 	}
@@ -51,8 +51,30 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 // replacesIPXE reports whether a chosen loader is to be given even to a
 // machine that already runs iPXE. iPXE is never handed itself: it would ask
 // again, and get itself again, for ever.
-func replacesIPXE(loader string) bool {
-	return loader != "" && loader != LoaderIPXE && loader != LoaderIPXEShim
+func (v View) replacesIPXE(f *classify.Facts, loader string) bool {
+	if loader == "" || startsIPXE(loader) {
+		return false
+	}
+	for _, arch := range archs(f) {
+		if p, ok := v.Policy.findProgram(arch, loader); ok {
+			return !startsIPXE(p.Loader)
+		}
+	}
+	return true
+}
+
+func startsIPXE(kind string) bool { return kind == LoaderIPXE || kind == LoaderIPXEShim }
+
+// archs lists the architectures a client can be served for, its preference
+// first.
+func archs(f *classify.Facts) []model.Arch {
+	var list []model.Arch
+	for _, row := range f.Archs {
+		if row.Arch != "" && !slices.Contains(list, row.Arch) {
+			list = append(list, row.Arch)
+		}
+	}
+	return list
 }
 
 // script is what iPXE gets: the address of its script. One without HTTP
@@ -87,17 +109,15 @@ func (v View) url(d *Decision, path string) string {
 // program picks the boot program: the first of the client's architectures for
 // which there is one, of the kind that was chosen or that fits the mode.
 func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, bool) {
-	archs := []model.Arch{f.Arch}
-	for _, row := range f.Archs {
-		if row.Arch != "" && !slices.Contains(archs, row.Arch) {
-			archs = append(archs, row.Arch)
-		}
-	}
-	if f.Arch == "" {
+	switch {
+	case f.Arch == "" && f.ArchName == "":
+		d.ignore("architecture", "RFC 4578 section 2.1", "the client names no architecture that can be read")
+		return Program{}, false
+	case f.Arch == "":
 		d.ignore("architecture", "RFC 4578 section 2.1", "no boot program can exist for %s", f.ArchName)
 		return Program{}, false
 	}
-	for _, arch := range archs {
+	for _, arch := range archs(f) {
 		if p, ok := v.programFor(d, arch, f, loader); ok {
 			return p, true
 		}
@@ -185,14 +205,16 @@ func (p *Policy) findCustom(arch model.Arch) (found Program, ok bool) {
 
 // missing names the files that would have done here.
 func (v View) missing(arch model.Arch, mode model.Mode, loader string) Missing {
-	m := Missing{Arch: arch, Folder: fmt.Sprintf("%s/%s", v.Policy.programs.Folder, arch)}
-	switch {
-	case loader != "" && !knownLoader(loader):
+	m := Missing{Arch: arch, Loader: loader, Folder: fmt.Sprintf("%s/%s", v.Policy.programs.Folder, arch)}
+	kinds := []string{loader}
+	if loader == "" {
+		kinds = preference(arch, mode)
+	} else if !knownLoader(loader) {
 		m.Files = []string{loader}
-	case loader == "" && mode != model.ModeServer && arch.UEFI():
-		m.Files = v.Policy.programs.Wanted(arch, LoaderIPXE)
-	default:
-		m.Files = v.Policy.programs.Wanted(arch, loader)
+		return m
+	}
+	for _, kind := range kinds {
+		m.Files = append(m.Files, v.Policy.programs.Wanted(arch, kind)...)
 	}
 	return m
 }

@@ -39,10 +39,12 @@ func (v View) bootService(d *Decision, f *classify.Facts) {
 	switch {
 	case f.Class != classify.ClassPXE && f.Class != classify.ClassHTTP:
 		d.ignore("client", "PXE 2.1 section 2.2", "not a network boot client: option 60 is neither PXEClient nor HTTPClient")
-	case f.HasQuirk("wds-client"):
+	case f.HasQuirk(classify.QuirkWDS):
 		d.ignore("client", "built-in", "a Windows Deployment Services client asks its own server")
 	case f.ServerID.IsValid() && !v.ours(d, f.ServerID):
 		d.ignore("server-id", "RFC 2131 section 4.3.2", "the request is for server %s", f.ServerID)
+	case f.Ingress.Src.Addr().IsUnspecified() && !oneHost(f.CIAddr):
+		d.ignore("address", "PXE 2.1 section 2.2.4", "the request says no address to answer to")
 	default:
 		if v.bootData(d, f) {
 			d.Answer, d.Address = Ack, f.CIAddr

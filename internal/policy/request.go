@@ -9,16 +9,15 @@ import (
 
 // request sorts the four kinds of DHCPREQUEST apart, RFC 2131 section 4.3.2.
 func (v View) request(d *Decision, now time.Time, f *classify.Facts) {
-	hasCI := f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified()
 	switch {
+	case !f.CIAddr.IsValid() && !f.Requested.IsValid():
+		d.ignore("request", "RFC 2131 section 4.3.2", "the REQUEST names no address at all")
 	case f.ServerID.IsValid():
 		v.selecting(d, now, f)
-	case hasCI:
+	case f.CIAddr.IsValid():
 		v.renewing(d, now, f)
-	case f.Requested.IsValid():
-		v.initReboot(d, now, f)
 	default:
-		d.ignore("request", "RFC 2131 section 4.3.2", "the REQUEST names no address at all")
+		v.initReboot(d, now, f)
 	}
 }
 
@@ -44,13 +43,13 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	if !v.boot(d, f) {
 		return
 	}
-	mine := d.Machine != nil && d.Machine.Address == want && onLink(d.Subnet, want)
-	if !mine && !v.usable(d, f, want, now) {
-		v.refuse(d, "%s is not this machine's to have here", want)
+	reserved, ok := v.reservation(d, now, f)
+	switch {
+	case ok && want != reserved:
+		v.refuse(d, "%s is reserved for %s, which asked for %s", reserved, d.Machine.Name, want)
 		return
-	}
-	if other := d.Machine; other != nil && onLink(d.Subnet, other.Address) && other.Address != want {
-		v.refuse(d, "%s is reserved for %s, which asked for %s", other.Address, other.Name, want)
+	case !ok && !v.usable(d, f, want, now):
+		v.refuse(d, "%s is not this machine's to have here", want)
 		return
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
@@ -139,8 +138,15 @@ func (v View) release(d *Decision, now time.Time, f *classify.Facts) {
 
 // inform answers with options only: the client keeps the address it has.
 func (v View) inform(d *Decision, f *classify.Facts) {
-	if f.CIAddr.IsUnspecified() {
+	switch {
+	case f.HasQuirk(classify.QuirkBSDP):
+		d.ignore("client", "built-in", "Apple's boot service discovery is not answered")
+		return
+	case !f.CIAddr.IsValid():
 		d.ignore("address", "RFC 2131 section 4.3.5", "the INFORM does not say the client's address")
+		return
+	case !onLink(d.Subnet, f.CIAddr):
+		d.ignore("address", "RFC 2131 section 4.3.5", "%s does not belong to %s", f.CIAddr, d.Subnet.CIDR)
 		return
 	}
 	if v.boot(d, f) {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"hobnail/internal/classify"
@@ -73,9 +74,9 @@ func (v View) discover(d *Decision, now time.Time, f *classify.Facts) {
 // address picks what to offer, in the order of RFC 2131 section 4.3.1: the
 // reservation, the running or last lease, the address asked for, a free one.
 func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
-	if m := d.Machine; m != nil && onLink(d.Subnet, m.Address) {
-		d.because("address", m.Source, "%s is reserved for %s", m.Address, m.Name)
-		return m.Address, true
+	if a, ok := v.reservation(d, now, f); ok {
+		d.because("address", d.Machine.Source, "%s is reserved for %s", a, d.Machine.Name)
+		return a, true
 	}
 	if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && v.usable(d, f, l.Address, now) {
 		d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
@@ -85,7 +86,7 @@ func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr
 		d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
 		return a, true
 	}
-	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.Policy.notForClients(d, a) }
+	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
 	if a, ok := v.Leases.Pick(v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
 		d.because("address", d.Subnet.At, "%s is free in the pool", a)
 		return a, true
@@ -95,15 +96,44 @@ func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr
 	return netip.Addr{}, false
 }
 
+// reservation gives the address that is kept for the machine that asks. There
+// is none while somebody else has it, from before it was reserved or without
+// asking anybody: no address is given twice, reserved or not. The interfaces
+// of one machine share its reservation.
+func (v View) reservation(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	m := d.Machine
+	if m == nil || !onLink(d.Subnet, m.Address) {
+		return netip.Addr{}, false
+	}
+	l, known := v.Leases.ByAddr(m.Address)
+	switch {
+	case !known || !Keeps(l, now):
+		return m.Address, true
+	case l.State == StateDeclined:
+		d.because("address", m.Source, "%s is reserved for %s, which found it in use by somebody else", m.Address, m.Name)
+		return netip.Addr{}, false
+	case l.MAC == f.Key() || v.Policy.byMAC[l.MAC] == m:
+		return m.Address, true
+	}
+	d.because("address", m.Source, "%s is reserved for %s but leased to %s until %s",
+		m.Address, m.Name, l.MAC, l.Expires.UTC().Format(time.RFC3339))
+	return netip.Addr{}, false
+}
+
+// Keeps reports whether a record still keeps its address from others.
+func Keeps(l model.Lease, now time.Time) bool {
+	return l.State != StateReleased && l.Expires.After(now)
+}
+
 // usable reports whether an address may be leased to this machine by this
 // server: from our part of the pool, reserved for nobody else, and free or
 // already its own.
 func (v View) usable(d *Decision, f *classify.Facts, a netip.Addr, now time.Time) bool {
-	if v.reservedForOther(a, f) || v.Policy.notForClients(d, a) {
+	if v.reservedForOther(a, f) || v.notForClients(d, f, a) {
 		return false
 	}
 	l, known := v.Leases.ByAddr(a)
-	live := known && l.Expires.After(now) && l.State != StateReleased
+	live := known && Keeps(l, now)
 	if live && (l.MAC != f.Key() || l.State == StateDeclined) {
 		return false
 	}
@@ -118,9 +148,10 @@ func (v View) reservedForOther(a netip.Addr, f *classify.Facts) bool {
 	return m != nil && m != v.Policy.machine(f.MAC, f.UUID)
 }
 
-// notForClients refuses addresses that belong to the network itself.
-func (p *Policy) notForClients(d *Decision, a netip.Addr) bool {
-	return a == d.Subnet.Router || a == d.Server || a == d.Subnet.NextServer
+// notForClients refuses addresses that the network itself uses: the router's,
+// the relay's, the boot server's and our own.
+func (v View) notForClients(d *Decision, f *classify.Facts, a netip.Addr) bool {
+	return a == d.Subnet.Router || a == f.Relay || a == d.Server || a == f.Ingress.Local || slices.Contains(v.Own, a)
 }
 
 func (p *Policy) inOwnPool(d *Decision, a netip.Addr) bool {
@@ -142,13 +173,5 @@ func (v View) change(d *Decision, f *classify.Facts, kind ChangeKind, a netip.Ad
 
 // ours reports whether an address is one of this server's.
 func (v View) ours(d *Decision, a netip.Addr) bool {
-	if a == d.Server || a == d.ServerID {
-		return true
-	}
-	for _, own := range v.Own {
-		if a == own {
-			return true
-		}
-	}
-	return false
+	return a == d.ServerID || a == v.Policy.Config.Server.Address || slices.Contains(v.Own, a)
 }

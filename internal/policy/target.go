@@ -14,8 +14,7 @@ type choice struct {
 }
 
 // choose walks from the most particular to the most general: the machine's
-// own target, then the rules in the order of the file, then [boot] unknown. A
-// rule that gives only a loader goes on looking for a target.
+// own target, then the rules in the order of the file, then [boot] unknown.
 func (v View) choose(d *Decision, f *classify.Facts) choice {
 	c := choice{}
 	m := v.Policy.machine(f.MAC, f.UUID)
@@ -29,12 +28,7 @@ func (v View) choose(d *Decision, f *classify.Facts) choice {
 			d.because("machine", m.Source, "machine %s has no target of its own", m.Name)
 		}
 	}
-	for i := range v.Policy.Config.Rules {
-		if c.target != "" && c.loader != "" {
-			break
-		}
-		v.applyRule(d, &c, &v.Policy.Config.Rules[i], f)
-	}
+	v.applyRules(d, &c, f)
 	if c.target == "" {
 		v.fallback(d, &c)
 	}
@@ -49,21 +43,30 @@ func (v View) choose(d *Decision, f *classify.Facts) choice {
 	return c
 }
 
-func (v View) applyRule(d *Decision, c *choice, r *config.Rule, f *classify.Facts) {
-	if !r.Match.Matches(subject(f, d.Machine)) {
-		return
-	}
-	name := r.Name
-	if name == "" {
-		name = "rule"
-	}
-	if c.target == "" && r.Boot != "" {
-		c.target = r.Boot
-		d.because(name, r.At, "matches: boots %s", r.Boot)
-	}
-	if c.loader == "" && r.Loader != "" {
-		c.loader = r.Loader
-		d.because(name, r.At, "matches: boot program %s", r.Loader)
+// applyRules lets the first matching rule with a target decide. Rules before
+// it that only name a boot program add theirs, to machines with a target of
+// their own as well; a rule with both gives them together or not at all.
+func (v View) applyRules(d *Decision, c *choice, f *classify.Facts) {
+	s := subject(f, d.Machine)
+	own := c.target != ""
+	for i := range v.Policy.Config.Rules {
+		r := &v.Policy.Config.Rules[i]
+		if !r.Match.Matches(s) || own && r.Boot != "" {
+			continue
+		}
+		name := r.Name
+		if name == "" {
+			name = "rule"
+		}
+		if r.Loader != "" && c.loader == "" {
+			c.loader = r.Loader
+			d.because(name, r.At, "matches: boot program %s", r.Loader)
+		}
+		if r.Boot != "" {
+			c.target = r.Boot
+			d.because(name, r.At, "matches: boots %s", r.Boot)
+			return
+		}
 	}
 }
 
@@ -90,13 +93,8 @@ func subject(f *classify.Facts, m *model.Machine) config.Subject {
 		VendorClass: f.VendorClass, UserClass: f.UserClass,
 	}
 	s.Place, _ = whereFrom(f)
-	for _, row := range f.Archs {
-		if row.Arch != "" {
-			s.Archs = append(s.Archs, row.Arch)
-		}
-	}
-	if len(s.Archs) == 0 && f.Arch != "" {
-		s.Archs = []model.Arch{f.Arch}
+	if s.Archs = archs(f); len(s.Archs) == 0 && f.Arch != "" {
+		s.Archs = []model.Arch{f.Arch} // known from a file name, without a request
 	}
 	if m != nil {
 		s.Machine = m.Name

@@ -2,7 +2,6 @@ package reply
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -16,31 +15,43 @@ import (
 // Sizes of a reply, in octets of UDP payload.
 const (
 	maxFile     = 127 // `file` holds 128 and EDK2 runs strlen over it
+	maxName     = 254 // option 67 with its NUL: firmware reads no second part of a split option
 	defaultSize = 548 // RFC 2131 section 2: 576 less IP and UDP headers
-	maxSize     = 1472 - 28
+	maxPayload  = 1472
+	maxSize     = maxPayload - 28
 	fixedSize   = 240 + 1 // header, cookie, and the closing 255
 )
 
-// options adds the options, in an order that every ROM takes: 53 and 54
-// first, 82 last (RFC 3046 section 2.2).
-func options(p, req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
-	o := &p.Options
+// options lists the options in an order that every ROM takes: 53 and 54
+// first, 82 last (RFC 3046 section 2.2). What the client cannot do without
+// comes first, and the rest as far as there is room.
+func options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) dhcp4.Options {
+	var o, rest, last dhcp4.Options
 	o.AddUint8(dhcp4.OptMessageType, uint8(messageType(d.Answer)))
 	o.AddAddr(dhcp4.OptServerID, d.ServerID)
+	givesAddress := d.Mode == model.ModeServer && d.Subnet != nil && f.Ingress.Port == dhcp4.ServerPort
 	if d.Answer != policy.Nak {
-		network(o, d)
-		boot(o, req, f, d)
+		if givesAddress {
+			network(&o, d)
+		}
+		boot(&o, &rest, req, f, d)
 	}
-	if d.Mode == model.ModeServer {
-		echo(o, req, dhcp4.OptClientID) // RFC 6842
+	if givesAddress {
+		echo(&rest, req, dhcp4.OptClientID)        // RFC 6842
+		echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011
 	}
-	tail := dhcp4.Options{}
-	echo(&tail, req, dhcp4.OptRelayInfo)
-	if d.Answer != policy.Nak && d.Mode == model.ModeServer {
-		room := sizeLimit(req) - fixedSize - size(*o) - size(tail)
-		wished(o, req, d, room)
+	if givesAddress && d.Answer != policy.Nak {
+		wished(&rest, req, d)
 	}
-	*o = append(*o, tail...)
+	echo(&last, req, dhcp4.OptRelayInfo)
+	room := sizeLimit(req) - fixedSize - size(o) - size(last)
+	for _, opt := range rest {
+		if n := size(dhcp4.Options{opt}); n <= room {
+			o = append(o, opt)
+			room -= n
+		}
+	}
+	return append(o, last...)
 }
 
 func messageType(a policy.Answer) dhcp4.MessageType {
@@ -57,25 +68,20 @@ func messageType(a policy.Answer) dhcp4.MessageType {
 // from the OFFER and declines the address when the mask is missing, so both
 // messages carry them whether they were asked for or not.
 func network(o *dhcp4.Options, d *policy.Decision) {
-	if d.Mode != model.ModeServer || d.Subnet == nil {
-		return
-	}
 	if d.Lease > 0 {
 		o.AddUint32(dhcp4.OptLeaseTime, seconds(d.Lease))
 		o.AddUint32(dhcp4.OptRenewalTime, seconds(d.Lease/2))
 		o.AddUint32(dhcp4.OptRebindingTime, seconds(d.Lease*7/8))
 	}
-	o.AddAddr(dhcp4.OptSubnetMask, mask(d.Subnet.CIDR))
+	o.AddAddr(dhcp4.OptSubnetMask, model.Netmask(d.Subnet.CIDR))
 	if d.Subnet.Router.IsValid() {
 		o.AddAddr(dhcp4.OptRouter, d.Subnet.Router)
 	}
-	if len(d.Subnet.DNS) > 0 {
-		o.AddAddr(dhcp4.OptDNS, d.Subnet.DNS...)
-	}
+	o.AddAddr(dhcp4.OptDNS, d.Subnet.DNS...)
 }
 
 // boot adds what a network boot client needs beside siaddr and `file`.
-func boot(o *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
+func boot(o, rest *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
 	b := d.Boot
 	if b == nil {
 		return
@@ -89,15 +95,19 @@ func boot(o *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *policy.Deci
 	case classify.ClassHTTP:
 		o.AddString(dhcp4.OptVendorClass, pxe.HTTPClient)
 	}
-	echo(o, req, dhcp4.OptMachineID) // PXE 2.1 section 2.4.2
-	if wantsNameOption(req, b) {
-		// The NUL is counted: some firmware reads an unterminated name on
-		// into the next option.
-		o.Add(dhcp4.OptBootFileName, append([]byte(b.File), 0))
-	}
 	if f.Stage == classify.StageIPXE && d.Mode == model.ModeServer {
 		o.Add(dhcp4.OptIPXE, pxe.NoPXEDHCP()) // saves iPXE's two seconds of waiting for a proxy
 	}
+	// The NUL is counted: some firmware reads an unterminated name on into
+	// the next option.
+	name := dhcp4.Option{Code: dhcp4.OptBootFileName, Data: append([]byte(b.File), 0)}
+	switch {
+	case b.Class == classify.ClassHTTP, len(b.File) > maxFile:
+		*o = append(*o, name) // HTTP boot reads nothing else, and a long name fits nowhere else
+	case b.Class != classify.ClassUBoot && requested(req, dhcp4.OptBootFileName):
+		*rest = append(*rest, name)
+	}
+	echo(rest, req, dhcp4.OptMachineID) // PXE 2.1 section 2.4.2
 }
 
 // vendorOptions is option 43: take the file in this packet; and at port 4011
@@ -115,43 +125,20 @@ func vendorOptions(f *classify.Facts) []byte {
 	return b
 }
 
-// wantsNameOption reports whether option 67 is needed: HTTP boot reads nothing
-// else, long names fit nowhere else, and some clients ask for it.
-func wantsNameOption(req *dhcp4.Packet, b *policy.Boot) bool {
-	switch {
-	case b.Class == classify.ClassHTTP, len(b.File) > maxFile:
-		return true
-	case b.Class == classify.ClassUBoot:
-		return false
-	}
-	return requested(req, dhcp4.OptBootFileName)
-}
-
-// wished adds options that are only sent when asked for (option 55), as far as
-// there is room.
-func wished(o *dhcp4.Options, req *dhcp4.Packet, d *policy.Decision, room int) {
-	var w dhcp4.Options
-	s := d.Subnet
+// wished adds options that are only sent when asked for (option 55).
+func wished(rest *dhcp4.Options, req *dhcp4.Packet, d *policy.Decision) {
 	for _, code := range parameterList(req) {
 		switch code {
 		case dhcp4.OptHostName:
 			if d.Machine != nil {
-				w.AddString(code, d.Machine.Name)
+				rest.AddString(code, d.Machine.Name)
 			}
 		case dhcp4.OptDomainName:
-			w.AddString(code, s.Domain)
+			rest.AddString(code, d.Subnet.Domain)
 		case dhcp4.OptBroadcastAddr:
-			w.AddAddr(code, lastAddr(s.CIDR))
+			rest.AddAddr(code, model.BroadcastAddr(d.Subnet.CIDR))
 		case dhcp4.OptNTP:
-			if len(s.NTP) > 0 {
-				w.AddAddr(code, s.NTP...)
-			}
-		}
-	}
-	for _, opt := range w {
-		if n := size(dhcp4.Options{opt}); n <= room {
-			*o = append(*o, opt)
-			room -= n
+			rest.AddAddr(code, d.Subnet.NTP...)
 		}
 	}
 }
@@ -172,8 +159,10 @@ func requested(req *dhcp4.Packet, code dhcp4.OptionCode) bool {
 	return slices.Contains(parameterList(req), code)
 }
 
+// echo repeats what the client sent, unless firmware would drop the whole
+// reply for its length.
 func echo(o *dhcp4.Options, req *dhcp4.Packet, code dhcp4.OptionCode) {
-	if raw, ok := req.Options.Get(code); ok && len(raw) > 0 {
+	if raw, ok := req.Options.Get(code); ok && len(raw) > 0 && dhcp4.ValidateOption(code, raw) == nil {
 		o.Add(code, raw)
 	}
 }
@@ -201,17 +190,4 @@ func size(opts dhcp4.Options) int {
 
 func seconds(d time.Duration) uint32 {
 	return uint32(min(d/time.Second, 1<<32-1))
-}
-
-func mask(p netip.Prefix) netip.Addr {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], ^uint32(0)<<(32-p.Bits()))
-	return netip.AddrFrom4(b)
-}
-
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	n := binary.BigEndian.Uint32(b[:]) | ^uint32(0)>>p.Bits()
-	binary.BigEndian.PutUint32(b[:], n)
-	return netip.AddrFrom4(b)
 }

@@ -3,10 +3,12 @@
 package reply
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 
 	"hobnail/internal/classify"
+	"hobnail/internal/model"
 	"hobnail/internal/policy"
 	"hobnail/internal/wire/dhcp4"
 )
@@ -42,8 +44,8 @@ func (d Destination) Kind() string {
 }
 
 const (
-	relayPort  = 67
-	clientPort = 68
+	relayPort  = dhcp4.ServerPort
+	clientPort = dhcp4.ClientPort
 )
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
@@ -53,13 +55,20 @@ func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, er
 	if d.Answer == policy.Ignore {
 		return nil, fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
 	}
+	if d.Boot != nil && len(d.Boot.File) > maxName {
+		return nil, fmt.Errorf("building the %s to %s: the boot file's name has %d octets, %d fit: %q",
+			d.Answer, f.Who(), len(d.Boot.File), maxName, d.Boot.File)
+	}
 	p := header(req, f, d)
-	options(p, req, f, d)
+	p.Options = options(req, f, d)
 	b, err := p.Append(nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the %s to %s: %v", d.Answer, f.Who(), err)
 	}
-	return &Reply{Packet: p, Bytes: b, To: destination(f, d)}, nil
+	if len(b) > maxPayload {
+		return nil, fmt.Errorf("building the %s to %s: %d octets, %d fit into a frame", d.Answer, f.Who(), len(b), maxPayload)
+	}
+	return &Reply{Packet: p, Bytes: b, To: destination(req, f, d)}, nil
 }
 
 // header fills the fixed fields. hops and secs are 0: a Raspberry Pi 3's ROM
@@ -67,12 +76,12 @@ func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, er
 func header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) *dhcp4.Packet {
 	zero := netip.IPv4Unspecified()
 	p := &dhcp4.Packet{
-		Op: 2, HType: req.HType, HLen: req.HLen, Xid: req.Xid, Flags: req.Flags,
+		Op: dhcp4.OpReply, HType: req.HType, HLen: req.HLen, Xid: req.Xid, Flags: req.Flags,
 		CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: req.GIAddr, CHAddr: req.CHAddr,
 	}
 	if d.Answer == policy.Nak {
 		if f.Relayed() {
-			p.Flags |= 0x8000 // RFC 2131 section 4.3.2: the relay must broadcast it
+			p.Flags |= dhcp4.FlagBroadcast // RFC 2131 section 4.3.2: the relay must broadcast it
 		}
 		return p
 	}
@@ -94,12 +103,11 @@ func header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) *dhcp4.Pac
 // destination follows RFC 2131 section 4.1, RFC 8357 for relays that ask for
 // their own port, and PXE 2.1 for port 4011, where the source port is the only
 // one that a client listens on.
-func destination(f *classify.Facts, d *policy.Decision) Destination {
+func destination(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) Destination {
 	from := netip.AddrPortFrom(f.Ingress.Local, f.Ingress.Port)
 	onLink := func(a netip.Addr, port uint16, hw []byte) Destination {
 		return Destination{Addr: netip.AddrPortFrom(a, port), From: from, HW: hw, IfIndex: f.Ingress.IfIndex}
 	}
-	hasCI := f.CIAddr.IsValid() && !f.CIAddr.IsUnspecified()
 	switch {
 	case f.Ingress.Port != relayPort:
 		to := f.Ingress.Src
@@ -113,29 +121,19 @@ func destination(f *classify.Facts, d *policy.Decision) Destination {
 			port = f.Ingress.Src.Port()
 		}
 		return Destination{Addr: netip.AddrPortFrom(f.Relay, port), From: from}
-	case d.Answer == policy.Nak:
-		return onLink(broadcast, clientPort, nil)
-	case f.Item != nil && d.Mode != "server":
-		return onLink(broadcast, clientPort, nil)
-	case hasCI:
+	case hasItsAddress(f, d):
 		return Destination{Addr: netip.AddrPortFrom(f.CIAddr, clientPort), From: from}
-	case f.Broadcast, !d.Address.IsValid(), f.MAC == "":
+	case d.Answer == policy.Nak, f.Broadcast, !d.Address.IsValid(), f.MAC == "":
 		return onLink(broadcast, clientPort, nil)
 	}
-	return onLink(d.Address, clientPort, hardware(f))
+	return onLink(d.Address, clientPort, bytes.Clone(req.HardwareAddr()))
 }
 
-func hardware(f *classify.Facts) []byte {
-	b := make([]byte, 0, 6)
-	for i := 0; i+1 < len(f.MAC); i += 3 {
-		b = append(b, unhex(f.MAC[i])<<4|unhex(f.MAC[i+1]))
-	}
-	return b
-}
-
-func unhex(c byte) byte {
-	if c >= 'a' {
-		return c - 'a' + 10
-	}
-	return c - '0'
+// hasItsAddress reports whether ciaddr is known to be the client's. Whatever
+// else stands there does not get to say where an answer goes: a DISCOVER has
+// no ciaddr (RFC 2131 table 5), and another's address would be hit by answers
+// it never asked for.
+func hasItsAddress(f *classify.Facts, d *policy.Decision) bool {
+	return d.Mode == model.ModeServer && d.Answer == policy.Ack && f.CIAddr.IsValid() &&
+		(f.CIAddr == d.Address || f.Message == dhcp4.Inform)
 }

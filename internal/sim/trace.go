@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hobnail/internal/classify"
@@ -54,7 +55,7 @@ type Place struct {
 // Run takes one request through decision and reply.
 func Run(v policy.View, req *dhcp4.Packet, at Place, now time.Time) (Trace, error) {
 	in, assumed := ingress(v.Policy.Config, req, at)
-	v.Own = append(v.Own, in.Local)
+	v.Own = append(slices.Clone(v.Own), in.Local)
 	facts := classify.DHCP(req, in)
 	d := v.Decide(now, &facts)
 	t := Trace{
