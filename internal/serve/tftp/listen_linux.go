@@ -67,7 +67,7 @@ func (u *UDP) ReadRequest(b []byte) (int, netip.AddrPort, netip.Addr, error) {
 // the request was sent to, or for a broadcast the address of the interface
 // that it came in by.
 func localAddr(oob []byte) (netip.Addr, error) {
-	for len(oob) > 0 {
+	for len(oob) >= unix.CmsgLen(0) {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
 			return netip.Addr{}, fmt.Errorf("parsing control message of a request: %v", err)

@@ -36,37 +36,54 @@ func serveOn(t testing.TB, addr string, s *Server) netip.AddrPort {
 }
 
 // TestAnswersComeFromTheAddressThatWasAsked serves on all addresses at once:
-// a client takes an answer only from the one that it asked.
+// a client takes an answer only from the one that it asked. A broadcast is
+// answered from the interface's own.
 func TestAnswersComeFromTheAddressThatWasAsked(t *testing.T) {
 	asked := make(noting, 1)
-	server := &Server{Opener: asked}
-	port := serveOn(t, "0.0.0.0:0", server).Port()
-	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.1.2.3"} {
-		addr := netip.MustParseAddr(host)
-		client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
+	port := serveOn(t, "0.0.0.0:0", &Server{Opener: asked}).Port()
+	for _, tt := range []struct{ to, from string }{
+		{"127.0.0.1", "127.0.0.1"},
+		{"127.0.0.2", "127.0.0.2"},
+		{"127.1.2.3", "127.1.2.3"},
+		{"127.255.255.255", "127.0.0.1"},
+	} {
+		t.Run(tt.to, func(t *testing.T) {
+			want := netip.MustParseAddr(tt.from)
+			client, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			to := netip.AddrPortFrom(netip.MustParseAddr(tt.to), port)
+			if _, err := client.WriteToUDPAddrPort(rrq(t, "nbp", ""), to); err != nil {
+				t.Fatal(err)
+			}
+			_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+			b := make([]byte, 600)
+			n, from, err := client.ReadFromUDPAddrPort(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if from.Addr() != want || from.Port() == port {
+				t.Errorf("asked %v, answered from %v, want %v and a port of its own", to, from, want)
+			}
+			if got := <-asked; got != want {
+				t.Errorf("asked %v, the file was opened for %v, want %v", to, got, want)
+			}
+			if diff := cmp.Diff([]byte("\x00\x03\x00\x01contents"), b[:n]); diff != "" {
+				t.Errorf("packet (-want +got):\n%s", diff)
+			}
+			_, _ = client.WriteToUDPAddrPort(wire.AppendAck(nil, 1), from)
+		})
+	}
+}
+
+func TestLocalAddrFaults(t *testing.T) {
+	const want = "the kernel did not say which address a request was sent to"
+	for _, oob := range [][]byte{nil, make([]byte, 7)} {
+		if addr, err := localAddr(oob); err == nil || err.Error() != want {
+			t.Errorf("control message % x: %v, error %v, want %q", oob, addr, err, want)
 		}
-		defer client.Close()
-		if _, err := client.WriteToUDPAddrPort(rrq(t, "nbp", ""), netip.AddrPortFrom(addr, port)); err != nil {
-			t.Fatal(err)
-		}
-		_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
-		b := make([]byte, 600)
-		n, from, err := client.ReadFromUDPAddrPort(b)
-		if err != nil {
-			t.Fatalf("asked %v: %v", addr, err)
-		}
-		if from.Addr() != addr || from.Port() == port {
-			t.Errorf("asked %v port %d, answered from %v", addr, port, from)
-		}
-		if got := <-asked; got != addr {
-			t.Errorf("asked %v, the file was opened for %v", addr, got)
-		}
-		if diff := cmp.Diff(append([]byte("\x00\x03\x00\x01"), "contents"...), b[:n]); diff != "" {
-			t.Errorf("packet (-want +got):\n%s", diff)
-		}
-		_, _ = client.WriteToUDPAddrPort(wire.AppendAck(nil, 1), from)
 	}
 }
 
