@@ -40,14 +40,20 @@ func TestParseFaults(t *testing.T) {
 			`2:8: cidr 10.77.2.0/24 overlaps 10.77.0.0/16 on line 5; let the subnets be disjoint`,
 			`8:8: cidr 10.77.2.0/24 overlaps 10.77.0.0/16 on line 5; let the subnets be disjoint`,
 		}},
+		{"cmdline-field", []string{
+			`4:11: cmdline "{{.Machine.Serial}}" cannot be used: command line template: there is no .Machine.Serial; there are .Machine.Name, .Machine.MAC, .Machine.UUID, .Machine.Arch, .Machine.Address, .Server.Name, .Server.Address, .Server.URL, .Image.Name; allowed is text with fields such as {{.Machine.Name}}`,
+		}},
 		{"cmdline-function", []string{
-			`4:11: cmdline "{{exec .Machine.Name}}" is not a template: function "exec" not defined; write it as url={{.Server.URL}}/preseed/{{.Machine.Name}}`,
+			`4:11: cmdline "{{exec .Machine.Name}}" cannot be used: command line template: 1: function "exec" not defined; allowed is text with fields such as {{.Machine.Name}}`,
 		}},
 		{"cmdline-lines", []string{
 			`4:11: cmdline "quiet\nconsole=ttyS0\n" has control characters; allowed is one line`,
 		}},
+		{"cmdline-quote", []string{
+			`4:11: cmdline "a='b'" cannot be used: the command line contains ', which cannot reach the kernel unchanged: GRUB puts a backslash before it; allowed is text with fields such as {{.Machine.Name}}`,
+		}},
 		{"cmdline-template", []string{
-			`4:11: cmdline "url={{.Server.URL" is not a template: unclosed action; write it as url={{.Server.URL}}/preseed/{{.Machine.Name}}`,
+			`4:11: cmdline "url={{.Server.URL" cannot be used: command line template: 1: unclosed action; allowed is text with fields such as {{.Machine.Name}}`,
 		}},
 		{"data", []string{
 			`2:8: data "var/lib" is not an absolute path; write it as /var/lib/hobnail`,
@@ -256,6 +262,11 @@ func TestParseFaults(t *testing.T) {
 		{"syntax", []string{
 			`2:8: not valid TOML: unexpected character U+0062 'b' at start of value; text stands in quotes, as in name = "boot1"`,
 		}},
+		{"target-installer", []string{
+			`2:8: boot "debian-12-amd64" is no target; allowed are menu, local, deny and the names of [[image]]`,
+			`5:8: boot "debian-bookworm" is no target; allowed are menu, local, deny and the names of [[image]]`,
+			`8:8: boot "debian-" is no target; allowed are menu, local, deny and the names of [[image]]`,
+		}},
 		{"target", []string{
 			`8:8: boot "debain-13" is no target; allowed are menu, local, deny and the names of [[image]]; did you mean debian-13?`,
 			`11:8: boot "windows" is no target; allowed are menu, local, deny and the names of [[image]]`,
@@ -265,11 +276,6 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"timeout-unit", []string{
 			`2:11: timeout "10" is not a length of time; write it as 30s, 10m, 1h or 7d`,
-		}},
-		{"target-installer", []string{
-			`2:8: boot "debian-12-amd64" is no target; allowed are menu, local, deny and the names of [[image]]`,
-			`5:8: boot "debian-bookworm" is no target; allowed are menu, local, deny and the names of [[image]]`,
-			`8:8: boot "debian-" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"timeout", []string{
 			`2:11: timeout "2h" is too long; allowed are 0s, which waits for a key, to 1h`,

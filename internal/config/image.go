@@ -1,6 +1,9 @@
 package config
 
-import "hobnail/internal/model"
+import (
+	"hobnail/internal/bootscript"
+	"hobnail/internal/model"
+)
 
 // imageDraft is an [[image]] with the place of its name.
 type imageDraft struct {
@@ -33,9 +36,8 @@ func (d *draft) readImage(s section) {
 	i.Cmdline = d.cmdline(s)
 }
 
-// maxCmdline is twice what x86 and arm64 kernels keep (COMMAND_LINE_SIZE,
-// 2048), as a template is longer than what comes of it.
-const maxCmdline = 4096
+// maxCmdline bounds the template, which may be longer than what comes of it.
+const maxCmdline = 2 * bootscript.MaxCmdline
 
 // cmdline may be empty, unlike other texts.
 func (d *draft) cmdline(s section) string {
@@ -52,9 +54,9 @@ func (d *draft) cmdline(s section) string {
 	case len(t.v) > maxCmdline:
 		d.report.add(t.at, "cmdline has %d octets; allowed are %d", len(t.v), maxCmdline)
 	default:
-		if err := checkTemplate(t.v); err != nil {
-			d.report.add(t.at, "cmdline %s is not a template: %v; write it as %s",
-				quote(t.v), err, "url={{.Server.URL}}/preseed/{{.Machine.Name}}")
+		if err := bootscript.CheckTemplate(t.v); err != nil {
+			d.report.add(t.at, "cmdline %s cannot be used: %v; allowed is text with fields such as {{.Machine.Name}}",
+				quote(t.v), err)
 		}
 	}
 	return t.v
