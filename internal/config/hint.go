@@ -19,7 +19,7 @@ func nearest(word string, known []string) string {
 	if len(word) > longest {
 		return ""
 	}
-	const most = 1000
+	const most = 200 // of thousands of images, the first will do
 	best, at := "", 2+len(word)/6
 	for _, k := range known[:min(len(known), most)] {
 		if strings.HasSuffix(k, "-"+word) {
