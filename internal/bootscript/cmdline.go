@@ -1,0 +1,156 @@
+package bootscript
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"text/template"
+)
+
+// MaxCmdline is the longest command line, in bytes. x86 and arm64 kernels
+// keep 2,048 with the NUL at the end, and loaders put their own words before
+// it (BOOT_IMAGE=, initrd=).
+const MaxCmdline = 2047
+
+// TemplateData is what a command line can be made of.
+type TemplateData struct {
+	Machine Machine
+	Server  Server
+	Image   string // its name
+}
+
+// ExpandCmdline fills in a command line, a text/template over these fields:
+//
+//	.Machine.Name .Machine.MAC .Machine.UUID .Machine.Arch .Machine.Address
+//	.Server.Name .Server.Address .Server.URL .Image.Name
+//
+// with if and else, the functions and, or, not, eq, ne, and of ours
+// lower TEXT, upper TEXT, replace OLD NEW TEXT, default FALLBACK TEXT. An
+// unknown field of the machine is empty.
+//
+// The result is one line whose words are parted by single spaces, of at most
+// MaxCmdline bytes, that every loader hands to the kernel as it stands. A
+// machine's value that could be more than one word is an error: a host name
+// must not add kernel parameters.
+func ExpandCmdline(tmpl string, data TemplateData) (string, error) {
+	t, err := parseTemplate(tmpl)
+	if err != nil {
+		return "", err
+	}
+	return expand(t, data)
+}
+
+// CheckTemplate reports what would make ExpandCmdline fail for every machine.
+// What depends on a machine's own values it cannot see.
+func CheckTemplate(text string) error {
+	t, err := parseTemplate(text)
+	if err != nil {
+		return err
+	}
+	_, err = expand(t, sample())
+	return err
+}
+
+func sample() TemplateData {
+	address := netip.AddrFrom4([4]byte{192, 0, 2, 10})
+	return TemplateData{
+		Machine: Machine{Name: "lab-01", MAC: "52:54:00:12:34:56", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Arch: "uefi-x64", Address: address},
+		Server:  Server{Name: "boot1", Address: address, URL: "http://192.0.2.1:8080"},
+		Image:   "debian-12",
+	}
+}
+
+func expand(t *template.Template, data TemplateData) (string, error) {
+	values, err := values(data)
+	if err != nil {
+		return "", err
+	}
+	if t.Tree == nil { // an empty text
+		return "", nil
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&limitedWriter{&out}, values); err != nil {
+		return "", fmt.Errorf("expanding the command line: %v", err)
+	}
+	return oneLine(out.String())
+}
+
+// limitedWriter takes a little more than a command line may have, so that
+// spaces which oneLine joins don't count.
+type limitedWriter struct{ out *bytes.Buffer }
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if w.out.Len()+len(p) > 2*MaxCmdline {
+		return 0, fmt.Errorf("it is longer than %d bytes", MaxCmdline)
+	}
+	return w.out.Write(p)
+}
+
+// oneLine refuses what some loader or kernel would take for something else
+// than text.
+func oneLine(s string) (string, error) {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	if len(s) > MaxCmdline {
+		return "", fmt.Errorf("the command line has %d bytes; %d are allowed", len(s), MaxCmdline)
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return "", fmt.Errorf("the command line contains the byte %#02x; only printable ASCII on one line is allowed", c)
+		}
+	}
+	for _, bad := range []struct{ text, reader string }{
+		{`\`, "GRUB doubles it"},
+		{`'`, "GRUB puts a backslash before it"},
+		{"${", "iPXE and U-Boot expand it"},
+		{"$(", "U-Boot expands it"},
+	} {
+		if strings.Contains(s, bad.text) {
+			return "", fmt.Errorf("the command line contains %s, which cannot reach the kernel unchanged: %s", bad.text, bad.reader)
+		}
+	}
+	if strings.Count(s, `"`)%2 != 0 {
+		return "", errors.New(`the command line contains an odd number of "; quotes must come in pairs`)
+	}
+	return s, nil
+}
+
+// values flattens data to text, so that a template reaches nothing else.
+func values(data TemplateData) (map[string]map[string]string, error) {
+	m, s := data.Machine, data.Server
+	all := map[string]map[string]string{"Machine": {}, "Server": {}, "Image": {}}
+	for _, v := range []struct{ of, field, value string }{
+		{"Machine", "Name", m.Name},
+		{"Machine", "MAC", string(m.MAC)},
+		{"Machine", "UUID", string(m.UUID)},
+		{"Machine", "Arch", string(m.Arch)},
+		{"Machine", "Address", address(m.Address)},
+		{"Server", "Name", s.Name},
+		{"Server", "Address", address(s.Address)},
+		{"Image", "Name", data.Image},
+	} {
+		if !isWord(v.value) {
+			return nil, fmt.Errorf("%s.%s is %.100q, which is not one word of letters, digits, '.', '_', ':' and '-'", v.of, v.field, v.value)
+		}
+		all[v.of][v.field] = v.value
+	}
+	if safe(s.URL, urlBytes) != s.URL {
+		return nil, fmt.Errorf("Server.URL is %.100q, which is not a plain URL", s.URL)
+	}
+	all["Server"]["URL"] = s.URL
+	return all, nil
+}
+
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Unmap().WithZone("").String()
+}
+
+// isWord reports whether a value may stand in a command line or in a path on
+// it. Dots alone are refused: as a path component they lead elsewhere.
+func isWord(s string) bool {
+	return safe(s, "._:-") == s && (s == "" || strings.Trim(s, ".") != "")
+}

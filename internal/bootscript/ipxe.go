@@ -1,0 +1,167 @@
+package bootscript
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// IPXE writes the menu as an iPXE script. It uses only what Debian's build of
+// 2019 has (undionly.kpxe, snponly.efi, the ROMs of QEMU).
+//
+// Whatever fails is shown, then somebody at the console has half a minute to
+// go back to the menu; after that the machine starts again, so that it meets
+// whichever server is alive by then.
+func IPXE(m Menu) []byte {
+	w := &ipxeWriter{menu: m}
+	w.line("#!ipxe")
+	for _, note := range m.notes() {
+		w.line("# " + note)
+	}
+	if m.local() {
+		w.local()
+	} else if e, ok := m.direct(); ok {
+		w.direct(e)
+	} else {
+		w.choice()
+	}
+	return []byte(w.String())
+}
+
+type ipxeWriter struct {
+	strings.Builder
+	menu Menu
+}
+
+func (w *ipxeWriter) line(s string) { w.WriteString(s + "\n") }
+
+func (w *ipxeWriter) linef(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+func (w *ipxeWriter) choice() {
+	m := w.menu
+	w.line(":menu")
+	w.line("menu " + ipxeText(m.heading()))
+	if id := m.missing(); id != "" {
+		w.line("item --gap -- " + ipxeText(plain("There is no "+id+" here for this machine.")))
+	}
+	labels := make([]string, 0, len(m.Entries)+1)
+	for _, e := range m.Entries {
+		labels = append(labels, "image-"+label(e.ID))
+		w.linef("item %s %s", "image-"+label(e.ID), ipxeText(e.title()))
+	}
+	labels = append(labels, "local")
+	w.line("item local Local disk")
+	w.line("item shell iPXE shell")
+	options := "--default " + labels[m.defaultIndex()]
+	if t := m.countdown(time.Millisecond); t > 0 {
+		options += fmt.Sprintf(" --timeout %d", t)
+	}
+	w.linef("choose %s target && goto ${target} || goto menu", options)
+	w.line("")
+	for _, e := range m.Entries {
+		w.linef(":image-%s", label(e.ID))
+		w.boot(e)
+		w.line("")
+	}
+	w.line(":local")
+	w.local()
+	w.line("")
+	w.line(":shell")
+	w.line("shell")
+	w.line("goto menu")
+	w.line("")
+	w.failed("the menu", "goto menu")
+}
+
+func (w *ipxeWriter) direct(e Entry) {
+	w.line("echo " + ipxeText(w.menu.heading()))
+	w.boot(e)
+	w.line("")
+	w.failed("a shell", "shell")
+}
+
+// boot loads and starts an entry; what follows runs only if that failed.
+func (w *ipxeWriter) boot(e Entry) {
+	w.line("echo Starting " + ipxeText(e.title()))
+	w.line("imgfree")
+	w.linef("kernel %s%s || goto failed", w.url(e.Kernel), w.arguments(e))
+	for i, name := range e.Initrd {
+		w.linef("initrd --name %s %s || goto failed", initrdName(e, i), w.url(name))
+	}
+	w.line("boot || goto failed")
+}
+
+// arguments is the kernel's command line with a space before it. Under UEFI
+// the kernel's EFI stub asks iPXE for each initrd by name, and only iPXE
+// newer than Debian's offers them unasked. The names come first: Debian's
+// installer keeps what follows "---" for the installed system.
+func (w *ipxeWriter) arguments(e Entry) string {
+	var b strings.Builder
+	if w.menu.Machine.Arch != model.ArchBIOS {
+		for i := range e.Initrd {
+			b.WriteString(" initrd=" + initrdName(e, i))
+		}
+	}
+	if text := ipxeText(e.Cmdline); text != "" {
+		b.WriteString(" " + text)
+	}
+	return b.String()
+}
+
+// initrdName is the name under which iPXE keeps an initrd: a file's own name
+// where it is the only one, numbered where two could be alike.
+func initrdName(e Entry, i int) string {
+	name := base(fileName(e.Initrd[i]))
+	if len(e.Initrd) == 1 {
+		return name
+	}
+	return fmt.Sprintf("%d-%s", i+1, name)
+}
+
+func (w *ipxeWriter) url(name string) string {
+	s := w.menu.Server
+	if w.menu.NoHTTP || s.URL == "" {
+		host := s.Address.Unmap().WithZone("").String()
+		if s.Address.Is6() && !s.Address.Is4In6() {
+			host = "[" + host + "]"
+		}
+		return "tftp://" + host + "/" + fileName(name)
+	}
+	return safe(s.URL, urlBytes) + "/" + fileName(name)
+}
+
+// local leaves for the next boot device. Under UEFI that takes an error:
+// after success the firmware shows its own menu (UEFI 2.10 section 3.1.1;
+// OVMF does). A BIOS that is left often says "no bootable device", so its
+// first disk is started directly.
+func (w *ipxeWriter) local() {
+	w.line("echo Starting from the local disk")
+	w.line("iseq ${platform} efi && exit 1 ||")
+	w.line("sanboot --no-describe --drive 0x80 || exit 1")
+}
+
+func (w *ipxeWriter) failed(what, command string) {
+	w.line(":failed")
+	w.line("echo That did not start: ${errno}")
+	w.linef("prompt --timeout 30000 Press a key for %s; in 30 s this machine starts again && %s ||", what, command)
+	w.line("reboot || exit 1")
+}
+
+// ipxeText writes text as words of an iPXE command that mean only themselves.
+// iPXE splits a line at spaces, takes a word that begins with '#' for a
+// comment and the words ||, && and ; for the end of the command, and expands
+// ${setting} in each word only then (iPXE, src/core/exec.c). A setting that is
+// not there is empty, so ${empty} in front of such a word hides what it looks
+// like. "${" itself cannot be written: ExpandCmdline refuses it, and in a
+// title a space is put between.
+func ipxeText(s string) string {
+	words := strings.Fields(strings.ReplaceAll(s, "${", "$ {"))
+	for i, w := range words {
+		if w[0] == '#' || w == "||" || w == "&&" || w == ";" {
+			words[i] = "${empty}" + w
+		}
+	}
+	return strings.Join(words, " ")
+}
