@@ -99,13 +99,13 @@ func Want(a model.Arch) []string {
 	case model.ArchIA32:
 		return []string{"grubia32.efi", "snponly.efi"}
 	case model.ArchX64:
-		return []string{"shimx64.efi", "grubx64.efi", "snponly.efi"}
+		return []string{"shimx64.efi", "grubx64.efi", "snponly.efi", "ipxe-shimx64.efi"}
 	case model.ArchIA64:
 		return []string{"grubia64.efi"}
 	case model.ArchARM32:
 		return []string{"grubarm.efi", "snponly.efi"}
 	case model.ArchARM64:
-		return []string{"shimaa64.efi", "grubaa64.efi", "snponly.efi"}
+		return []string{"shimaa64.efi", "grubaa64.efi", "snponly.efi", "ipxe-shimaa64.efi"}
 	case model.ArchRISCV32, model.ArchRISCV64, model.ArchLoongArch64:
 		return []string{"grub" + strings.TrimPrefix(string(a), "uefi-") + ".efi", "snponly.efi"}
 	case model.ArchPowerOF:

@@ -66,8 +66,8 @@ func TestUserFolder(t *testing.T) {
 	want := []string{
 		"bios/undionly.kpxe ipxe",
 		"bios/menu.c32 support",
-		"uefi-x64/bootmgfw.efi custom",
 		"uefi-x64/ipxe-shimx64.efi ipxe-shim",
+		"uefi-x64/bootmgfw.efi custom",
 		"uefi-x64/ipxe.efi ipxe",
 		"uefi-arm64/snponly.efi ipxe",
 	}
