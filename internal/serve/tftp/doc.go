@@ -9,6 +9,7 @@
 // in, packets come out, time is an argument; it knows no socket. What happened
 // is told as one event at the end.
 //
-// The package writes nothing anywhere, holds no names of its own, and sends a
-// client that has not shown that it exists three packets at most.
+// The package writes nothing anywhere and holds no names of its own. To a
+// client that has not shown that it exists it sends three packets at most, and
+// one for each time that the request is repeated.
 package tftp

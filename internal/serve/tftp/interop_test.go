@@ -169,8 +169,3 @@ func TestClientsAreTold(t *testing.T) {
 		})
 	}
 }
-
-// told is a Sink that somebody reads.
-type told chan event.Event
-
-func (c told) Emit(e event.Event) { c <- e }

@@ -1,10 +1,11 @@
 package tftp
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,25 +27,23 @@ type UDP struct {
 // syscall.EADDRINUSE if another program has the port, syscall.EACCES if ours
 // lacks CAP_NET_BIND_SERVICE.
 func Listen(addr string) (*UDP, error) {
-	at, err := net.ResolveUDPAddr("udp4", addr)
+	listener := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, prepare)
+	}}
+	conn, err := listener.ListenPacket(context.Background(), "udp4", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening for TFTP requests on UDP %s: %w", addr, err)
 	}
-	conn, err := net.ListenUDP("udp4", at)
-	if err != nil {
-		return nil, fmt.Errorf("listening for TFTP requests on UDP %s: %w", addr, err)
+	return &UDP{conn: conn.(*net.UDPConn), oob: make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))}, nil
+}
+
+// prepare sets up the request socket before it has its port.
+func prepare(fd int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, requestBuffer) != nil {
+		// Without CAP_NET_ADMIN the kernel's limit is as good as it gets.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, requestBuffer)
 	}
-	err = control(conn, func(fd int) error {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, requestBuffer) != nil {
-			// Without CAP_NET_ADMIN the kernel's limit is as good as it gets.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, requestBuffer)
-		}
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("asking UDP %s for local addresses: %w", addr, err), conn.Close())
-	}
-	return &UDP{conn: conn, oob: make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))}, nil
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 }
 
 // Addr is the address that requests are received on, with its real port.
@@ -54,30 +53,33 @@ func (u *UDP) Addr() netip.AddrPort {
 
 // ReadRequest is Conn's. It must not be called by two at the same time.
 func (u *UDP) ReadRequest(b []byte) (int, netip.AddrPort, netip.Addr, error) {
-	n, oobn, _, from, err := u.conn.ReadMsgUDPAddrPort(b, u.oob)
-	if err != nil {
-		return 0, netip.AddrPort{}, netip.Addr{}, err
+	for {
+		n, oobn, _, from, err := u.conn.ReadMsgUDPAddrPort(b, u.oob)
+		if err != nil {
+			return 0, netip.AddrPort{}, netip.Addr{}, err
+		}
+		if local, ok := localAddr(u.oob[:oobn]); ok {
+			return n, from, local, nil
+		}
 	}
-	local, err := localAddr(u.oob[:oobn])
-	return n, from, local, err
 }
 
 // localAddr takes the address of ours out of a packet's IP_PKTINFO: int
 // ipi_ifindex, in_addr ipi_spec_dst, in_addr ipi_addr. ipi_spec_dst is where
 // the request was sent to, or for a broadcast the address of the interface
 // that it came in by.
-func localAddr(oob []byte) (netip.Addr, error) {
+func localAddr(oob []byte) (addr netip.Addr, ok bool) {
 	for len(oob) >= unix.CmsgLen(0) {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
-			return netip.Addr{}, fmt.Errorf("parsing control message of a request: %v", err)
+			return netip.Addr{}, false
 		}
 		if header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
-			return netip.AddrFrom4([4]byte(data[4:8])), nil
+			return netip.AddrFrom4([4]byte(data[4:8])), true
 		}
 		oob = rest
 	}
-	return netip.Addr{}, errors.New("the kernel did not say which address a request was sent to")
+	return netip.Addr{}, false
 }
 
 // Open is Conn's.
@@ -100,8 +102,12 @@ func (u *UDP) PathMTU(local, client netip.Addr) int {
 		return 0
 	}
 	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
 	mtu := 0
-	err = control(conn, func(fd int) error {
+	err = control(raw, func(fd int) error {
 		var err error
 		mtu, err = unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU)
 		return err
@@ -115,12 +121,8 @@ func (u *UDP) PathMTU(local, client netip.Addr) int {
 // Close is Conn's.
 func (u *UDP) Close() error { return u.conn.Close() }
 
-// control runs f on the connection's descriptor.
-func control(conn *net.UDPConn, f func(fd int) error) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
+// control runs f on a connection's descriptor.
+func control(raw syscall.RawConn, f func(fd int) error) error {
 	var inner error
 	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
 		return err

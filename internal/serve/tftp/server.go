@@ -62,8 +62,8 @@ type Server struct {
 // and returns nil; it closes conn. Any other error of conn is returned. Serve
 // may run for several conns at the same time.
 func (s *Server) Serve(ctx context.Context, conn Conn) error {
-	running, kill := context.WithCancel(context.WithoutCancel(ctx))
-	defer kill()
+	running, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer kill(errStopping)
 	closeConn := sync.OnceValue(conn.Close)
 	unhook := context.AfterFunc(ctx, func() { _ = closeConn() })
 	defer unhook()
@@ -115,13 +115,16 @@ func (s *Server) request(ctx context.Context, conn Conn, packet []byte, id peer,
 		s.refused(id.client, "mode is neither octet nor netascii",
 			slog.String("mode", printable(req.Mode)), slog.String("name", printable(req.Name)))
 	default:
-		ses, reason := s.admit(id, packet)
-		if reason != "" {
+		ctx, stop := context.WithCancelCause(ctx)
+		ses := &session{peer: id, request: string(packet), stop: stop}
+		if err := s.admit(ses); err != nil {
 			// No ERROR: the client asks again, and by then there may be room.
-			s.refused(id.client, reason, slog.String("name", printable(req.Name)))
+			stop(err)
+			s.refused(id.client, err.Error(), slog.String("name", printable(req.Name)))
 			return
 		}
 		sessions.Go(func() {
+			defer stop(nil)
 			defer s.release(ses)
 			s.serve(ctx, conn, ses, req)
 		})
@@ -141,30 +144,29 @@ func (s *Server) repeated(id peer, packet []byte) bool {
 	if ses.request == string(packet) && s.repeat(ses) {
 		return true
 	}
-	ses.stop("the client asked anew from the same port")
+	ses.stop(errAskedAnew)
 	return false
 }
 
-// admit makes a session, or says why there is no room for it.
-func (s *Server) admit(id peer, packet []byte) (ses *session, reason string) {
+// admit gives a session its place, or says why there is none.
+func (s *Server) admit(ses *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client := id.client.Addr()
+	client := ses.client.Addr()
 	switch {
 	case s.open >= positive(s.MaxTransfers, DefaultMaxTransfers):
-		return nil, "too many transfers are open"
+		return errors.New("too many transfers are open")
 	case s.perClient[client] >= positive(s.MaxPerClient, DefaultMaxPerClient):
-		return nil, "this address has too many transfers open"
+		return errors.New("this address has too many transfers open")
 	}
 	if s.sessions == nil {
 		s.sessions = make(map[peer]*session)
 		s.perClient = make(map[netip.Addr]int)
 	}
-	ses = &session{peer: id, request: string(packet)}
-	s.sessions[id] = ses
+	s.sessions[ses.peer] = ses
 	s.perClient[client]++
 	s.open++
-	return ses, ""
+	return nil
 }
 
 // release gives a session's place back.
@@ -201,7 +203,7 @@ func (s *Server) limits(conn Conn, id peer) limits {
 }
 
 // drain waits for the sessions to end, at first by themselves.
-func drain(sessions *sync.WaitGroup, kill func()) {
+func drain(sessions *sync.WaitGroup, kill context.CancelCauseFunc) {
 	ended := make(chan struct{})
 	go func() {
 		sessions.Wait()
@@ -212,7 +214,7 @@ func drain(sessions *sync.WaitGroup, kill func()) {
 		case <-ended:
 			return
 		case <-time.After(wait):
-			kill()
+			kill(errStopping)
 		}
 	}
 }

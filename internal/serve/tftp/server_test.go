@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -305,11 +306,14 @@ func TestServerFault(t *testing.T) {
 // slowOpener takes its time, and notes what it was asked.
 type slowOpener struct {
 	files
+	mu    sync.Mutex
 	asked []bootfile.Request
 }
 
 func (o *slowOpener) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, error) {
+	o.mu.Lock()
 	o.asked = append(o.asked, r)
+	o.mu.Unlock()
 	time.Sleep(10 * time.Second)
 	return o.files.Open(ctx, r)
 }
@@ -338,6 +342,34 @@ func TestServerOpensOnce(t *testing.T) {
 			t.Errorf("the file was closed %d times", closed)
 		}
 	})
+}
+
+// TestServerForgetsARequest lets a client ask for something else while its
+// first file is still being opened: only the second request has an answer.
+func TestServerForgetsARequest(t *testing.T) {
+	for _, name := range []string{"slow", "missing"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := serveInMemory(t, &slowOpener{files: files{
+				"slow": contents("slow", make([]byte, 10)),
+				"next": contents("next", make([]byte, 10)),
+			}})
+			defer b.close()
+			c := b.client("198.51.100.7:1000")
+			c.send(rrq(t, name, ""))
+			time.Sleep(time.Second)
+			c.send(rrq(t, "next", "tsize=0"))
+			tid := c.expect(t, "OACK tsize=10")
+			_ = c.WriteTo(wire.AppendAck(nil, 0), tid)
+			c.expect(t, "DATA 1")
+			_ = c.WriteTo(wire.AppendAck(nil, 1), tid)
+			c.expect(t, "-")
+			synctest.Wait()
+			if got := b.events.take(); len(got) != 2 || !strings.HasPrefix(got[0], "file.aborted name="+name) ||
+				!strings.HasSuffix(got[0], "reason=the client asked anew from the same port") {
+				t.Errorf("events %q", got)
+			}
+		})
+	}
 }
 
 func TestServerStops(t *testing.T) {

@@ -21,9 +21,13 @@ const (
 	freshAck = time.Second
 	// maxStrangers is how many ERRORs a transfer sends to other ports.
 	maxStrangers = 8
-	// stoppedText tells a client that the server is going away: to try again
-	// is of use, to wait is not.
-	stoppedText = "server is stopping"
+)
+
+// Why a session may be stopped. The client is told of the first: to wait any
+// longer is of no use to it.
+var (
+	errStopping  = errors.New("server is stopping")
+	errAskedAnew = errors.New("the client asked anew from the same port")
 )
 
 // peer names a session: the client's address and port, and the address of
@@ -36,49 +40,56 @@ type peer struct {
 // session is one read, from request to event: a transfer and its socket.
 type session struct {
 	peer
-	request string // packet, as it came
+	request string                  // packet, as it came
+	stop    context.CancelCauseFunc // with one of the errors above
 
+	// mu is held while the transfer takes a step, which may read from a disk.
+	// Who must not wait for that only tries to take it.
 	mu       sync.Mutex
-	transfer *transfer // nil until the file is open
-	sock     Socket
-	sendErr  error // latest
-	stopped  string
+	transfer *transfer // nil until it has started
+	sock     Socket    // set before transfer
+	sendErr  error     // latest
 }
 
-// serve opens the file that was asked for, and sends it.
+// serve opens the file that was asked for, and sends it. It ends early when ctx
+// is cancelled.
 func (s *Server) serve(ctx context.Context, conn Conn, ses *session, req wire.Request) {
 	began := time.Now()
-	name := slog.String("name", printable(req.Name))
 	file, err := s.Opener.Open(ctx, bootfile.Request{Name: req.Name, Client: ses.client, Local: ses.local, Via: via})
-	switch {
-	case errors.Is(err, bootfile.ErrNotFound):
-		s.answerError(conn, ses.peer, wire.ErrorNotFound, "file not found")
-		s.emit(event.FileMissing, ses.client, name)
-		return
-	case err != nil:
-		s.answerError(conn, ses.peer, wire.ErrorUndefined, faultText)
-		s.emit(event.FileFault, ses.client, name, slog.String("error", err.Error()))
+	if err != nil {
+		s.notOpened(ctx, conn, ses, req, err)
 		return
 	}
 	if file.Close != nil {
 		defer func() { _ = file.Close() }() // it was only read
 	}
-	sock, err := conn.Open(ses.local)
-	if err != nil {
-		s.emit(event.FileFault, ses.client, name, slog.String("error", err.Error()))
-		return
-	}
-	defer sock.Close()
-
 	transfer, err := newTransfer(s.agree(conn, ses.peer, req, file))
+	if err == nil {
+		ses.sock, err = conn.Open(ses.local)
+	}
 	if err != nil {
-		s.emit(event.FileFault, ses.client, name, slog.String("error", err.Error()))
+		s.emit(event.FileFault, ses.client, slog.String("name", file.Name), slog.String("error", err.Error()))
 		return
 	}
-	unhook := context.AfterFunc(ctx, func() { ses.stop(stoppedText) })
-	defer unhook()
-	done := s.run(ses, transfer, sock)
-	s.finished(ses, file, done, time.Since(began))
+	defer ses.sock.Close()
+	done := s.run(ctx, ses, transfer)
+	s.finished(ses, file, transfer, done, time.Since(began))
+}
+
+// notOpened answers a client whose file could not be opened. One that has
+// asked anew meanwhile gets no answer: it would end the new request.
+func (s *Server) notOpened(ctx context.Context, conn Conn, ses *session, req wire.Request, err error) {
+	name := slog.String("name", printable(req.Name))
+	switch {
+	case ctx.Err() != nil:
+		s.emit(event.FileAborted, ses.client, name, slog.String("reason", context.Cause(ctx).Error()))
+	case errors.Is(err, bootfile.ErrNotFound):
+		s.answerError(conn, ses.peer, wire.ErrorNotFound, "file not found")
+		s.emit(event.FileMissing, ses.client, name)
+	default:
+		s.answerError(conn, ses.peer, wire.ErrorUndefined, faultText)
+		s.emit(event.FileFault, ses.client, name, slog.String("error", err.Error()))
+	}
 }
 
 // agree settles the options and how the file is read for them.
@@ -96,20 +107,22 @@ func (s *Server) agree(conn Conn, id peer, req wire.Request, file *bootfile.File
 }
 
 // run drives the transfer until it ends.
-func (s *Server) run(ses *session, transfer *transfer, sock Socket) outcome {
-	ses.mu.Lock()
-	ses.transfer, ses.sock = transfer, sock
-	s.step(ses, func(now time.Time, out *burst) { transfer.start(now, out) })
-	ses.mu.Unlock()
-
+func (s *Server) run(ctx context.Context, ses *session, transfer *transfer) outcome {
+	unhook := context.AfterFunc(ctx, func() { _ = ses.sock.SetReadDeadline(time.Unix(1, 0)) })
+	defer unhook()
+	if ctx.Err() == nil {
+		ses.mu.Lock()
+		ses.transfer = transfer
+		s.step(ses, transfer.start)
+		ses.mu.Unlock()
+	}
 	b := make([]byte, wire.MaxRequest) // an ACK, or an ERROR
 	strangers := 0
 	for {
-		done, over := ses.await()
-		if over {
+		if done, over := ses.await(ctx, transfer); over {
 			return done
 		}
-		n, from, err := sock.ReadFrom(b)
+		n, from, err := ses.sock.ReadFrom(b)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			ses.mu.Lock()
@@ -124,7 +137,7 @@ func (s *Server) run(ses *session, transfer *transfer, sock Socket) outcome {
 		default:
 			strangers++
 			if op, _ := wire.PeekOpcode(b[:n]); strangers <= maxStrangers && op != wire.OpError {
-				_ = sock.WriteTo(wire.AppendError(nil, wire.ErrorUnknownTransfer, "unknown transfer"), from)
+				_ = ses.sock.WriteTo(wire.AppendError(nil, wire.ErrorUnknownTransfer, "unknown transfer"), from)
 			}
 		}
 	}
@@ -132,23 +145,26 @@ func (s *Server) run(ses *session, transfer *transfer, sock Socket) outcome {
 
 // await sets the socket's deadline to when the transfer is due, or gives the
 // outcome if there is nothing more to wait for.
-func (ses *session) await() (done outcome, over bool) {
+func (ses *session) await(ctx context.Context, transfer *transfer) (done outcome, over bool) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
-	if done, over := ses.transfer.ended(); over {
+	if done, over := transfer.ended(); over {
 		if ses.sendErr != nil {
 			done.attrs = append(done.attrs, slog.String("send_error", ses.sendErr.Error()))
 		}
 		return done, true
 	}
-	if ses.stopped != "" {
-		if ses.stopped == stoppedText {
-			_ = ses.sock.WriteTo(wire.AppendError(nil, wire.ErrorUndefined, stoppedText), ses.client)
-		}
-		return outcome{code: event.FileAborted, attrs: []slog.Attr{slog.String("reason", ses.stopped)}}, true
+	_ = ses.sock.SetReadDeadline(transfer.due()) // fails only on a closed socket, as ReadFrom will
+	// Cancellation moves the deadline into the past. Looked for after ours was
+	// set, it cannot be overwritten unseen.
+	if ctx.Err() == nil {
+		return outcome{}, false
 	}
-	_ = ses.sock.SetReadDeadline(ses.transfer.due()) // fails only on a closed socket, as ReadFrom will
-	return outcome{}, false
+	reason := context.Cause(ctx)
+	if errors.Is(reason, errStopping) {
+		_ = ses.sock.WriteTo(wire.AppendError(nil, wire.ErrorUndefined, errStopping.Error()), ses.client)
+	}
+	return outcome{code: event.FileAborted, attrs: []slog.Attr{slog.String("reason", reason.Error())}}, true
 }
 
 // step gives the transfer one input and sends what comes out. A packet that
@@ -170,9 +186,12 @@ func (s *Server) step(ses *session, input func(now time.Time, out *burst)) {
 }
 
 // repeat gives a session its request once more. It reports false if the
-// session is one that the client has left behind.
+// session is one that the client has left behind. It does not wait: a session
+// that is busy is alive.
 func (s *Server) repeat(ses *session) bool {
-	ses.mu.Lock()
+	if !ses.mu.TryLock() {
+		return true
+	}
 	defer ses.mu.Unlock()
 	if ses.transfer == nil {
 		return true // the file is still being opened
@@ -187,22 +206,9 @@ func (s *Server) repeat(ses *session) bool {
 	return true
 }
 
-// stop ends the session for a reason, without another try.
-func (ses *session) stop(reason string) {
-	ses.mu.Lock()
-	defer ses.mu.Unlock()
-	if ses.stopped == "" {
-		ses.stopped = reason
-	}
-	if ses.sock != nil {
-		_ = ses.sock.SetReadDeadline(time.Unix(1, 0)) // wakes run; see await
-	}
-}
-
 // finished tells how a transfer ended.
-func (s *Server) finished(ses *session, file *bootfile.File, done outcome, took time.Duration) {
+func (s *Server) finished(ses *session, file *bootfile.File, t *transfer, done outcome, took time.Duration) {
 	ses.mu.Lock()
-	t := ses.transfer
 	attrs := []slog.Attr{
 		slog.String("name", file.Name),
 		slog.Int64("bytes", t.counts.octets),

@@ -404,8 +404,8 @@ func pump(t testing.TB, tr *transfer) []byte {
 func TestBlockNumbersWrap(t *testing.T) {
 	const blksize = 8
 	for _, window := range []int{1, 3, 16} {
-		for _, blocks := range []int{65534, 65535, 65536, 65537, 131073} {
-			for _, short := range []int{0, 1, 7} {
+		for _, blocks := range []int{65534, 65535, 65536, 65537} {
+			for _, short := range []int{0, 7} {
 				file := make([]byte, (blocks-1)*blksize+short)
 				for i := range file {
 					file[i] = byte(i>>3) ^ byte(i>>11)
