@@ -115,20 +115,25 @@ func (s *Server) request(ctx context.Context, conn Conn, packet []byte, id peer,
 		s.refused(id.client, "mode is neither octet nor netascii",
 			slog.String("mode", printable(req.Mode)), slog.String("name", printable(req.Name)))
 	default:
-		ctx, stop := context.WithCancelCause(ctx)
-		ses := &session{peer: id, request: string(packet), stop: stop}
-		if err := s.admit(ses); err != nil {
-			// No ERROR: the client asks again, and by then there may be room.
-			stop(err)
-			s.refused(id.client, err.Error(), slog.String("name", printable(req.Name)))
-			return
-		}
-		sessions.Go(func() {
-			defer stop(nil)
-			defer s.release(ses)
-			s.serve(ctx, conn, ses, req)
-		})
+		s.begin(ctx, conn, id, packet, req, sessions)
 	}
+}
+
+// begin gives a read request a session, if there is room for one. If not the
+// client gets no ERROR: it asks again, and by then there may be.
+func (s *Server) begin(ctx context.Context, conn Conn, id peer, packet []byte, req wire.Request, sessions *sync.WaitGroup) {
+	ctx, stop := context.WithCancelCause(ctx)
+	ses := &session{peer: id, request: string(packet), stop: stop}
+	if err := s.admit(ses); err != nil {
+		stop(err)
+		s.refused(id.client, err.Error(), slog.String("name", printable(req.Name)))
+		return
+	}
+	sessions.Go(func() {
+		defer stop(nil)
+		defer s.release(ses)
+		s.serve(ctx, conn, ses, req)
+	})
 }
 
 // repeated reports whether a request was dealt with as the repetition of one
