@@ -14,6 +14,7 @@ import (
 	"hobnail/internal/model"
 	"hobnail/internal/nbp"
 	"hobnail/internal/policy"
+	"hobnail/internal/ramdisk"
 )
 
 // DefaultConfig is read when no file is named and it is there.
@@ -52,6 +53,10 @@ func Load(path string) (*Loaded, error) {
 	cfg, err := readConfig(path)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Server.Name == "" {
+		// A host without a name still serves; its menus only lack it.
+		cfg.Server.Name, _ = os.Hostname()
 	}
 	l := &Loaded{Config: cfg}
 	if l.Programs, l.BadNBP, err = nbp.Load(cfg.Server.NBP); err != nil {
@@ -100,6 +105,9 @@ func programs(inv *nbp.Inventory, folder string) policy.Programs {
 		if prog.Loader != nbp.LoaderSupport {
 			p.Have = append(p.Have, policy.Program{Arch: prog.Arch, Loader: string(prog.Loader), File: prog.File})
 		}
+		if _, ok := ramdisk.RemovableName(prog.Arch); ok && prog.Loader == nbp.LoaderGRUB {
+			p.Have = append(p.Have, policy.Program{Arch: prog.Arch, Loader: policy.LoaderRAMDisk, File: model.RAMDiskFile})
+		}
 	}
 	return p
 }
@@ -107,6 +115,9 @@ func programs(inv *nbp.Inventory, folder string) policy.Programs {
 // wanted narrows the names that would do for an architecture to one kind.
 func wanted(arch model.Arch, loader string) []string {
 	var names []string
+	if loader == policy.LoaderRAMDisk {
+		loader = policy.LoaderGRUB // which it is made of
+	}
 	for _, name := range nbp.Want(arch) {
 		if loader == "" || string(nbp.LoaderOf(name)) == loader {
 			names = append(names, name)
@@ -129,8 +140,34 @@ func (l *Loaded) Warnings() []string {
 			}
 		}
 	}
+	w = append(w, l.missingTargets()...)
 	if len(l.Programs.Programs()) == 0 {
 		w = append(w, "this binary has no boot programs: build it with make build, or put some into "+l.Config.Server.NBP)
+	}
+	return w
+}
+
+// missingTargets lists where an image is named that is not there: an installer
+// whose Debian package is not installed on this host.
+func (l *Loaded) missingTargets() []string {
+	var w []string
+	check := func(target, at string) {
+		switch target {
+		case "", model.TargetMenu, model.TargetLocal, model.TargetDeny:
+			return
+		}
+		if _, ok := l.Policy.Image(target); !ok {
+			w = append(w, fmt.Sprintf("%s: there is no image %s on this host; is its package installed?", at, target))
+		}
+	}
+	cfg := l.Config
+	check(cfg.Boot.Unknown, cfg.Boot.UnknownAt)
+	check(cfg.Boot.Default, "[boot] default")
+	for _, m := range cfg.Machines {
+		check(m.Boot, m.Source)
+	}
+	for _, r := range cfg.Rules {
+		check(r.Boot, r.At)
 	}
 	return w
 }

@@ -20,6 +20,9 @@ const (
 	ScriptIPXE     = "boot.ipxe"
 	ScriptAutoexec = "autoexec.ipxe" // iPXE 2.0's signed build has no embedded script and asks for this
 	ScriptGRUB     = "grub.cfg"
+	// RAMDiskFile is the disk image for UEFI HTTP boot. EDK2 tells by the
+	// suffix, or by the content type, that it is one.
+	RAMDiskFile = "boot.img"
 )
 
 // BootPath is such a name taken apart.

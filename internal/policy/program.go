@@ -18,6 +18,10 @@ const (
 	LoaderPXELinux = "pxelinux"
 	LoaderCustom   = "custom"
 	LoaderScript   = "script" // not a program: iPXE's next step
+	// LoaderRAMDisk is shim and GRUB inside a disk image, for UEFI HTTP boot:
+	// fetched one by one they find no configuration, as GRUB then knows no
+	// server (seen: it stops at "grub>").
+	LoaderRAMDisk = "ramdisk"
 )
 
 // bootData fills in what the machine is to load. It reports false when there
@@ -122,13 +126,17 @@ func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, b
 			return p, true
 		}
 	}
-	m := v.missing(f.Arch, d.Mode, loader)
+	m := v.missing(f.Arch, d.Mode, loader, f.Class == classify.ClassHTTP)
 	d.ignore("boot-program", "built-in", "%s", m)
 	d.Missing = &m
 	return Program{}, false
 }
 
 func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader string) (Program, bool) {
+	http := f.Class == classify.ClassHTTP
+	if http && (loader == LoaderShim || loader == LoaderGRUB) {
+		loader = LoaderRAMDisk
+	}
 	if loader != "" {
 		p, ok := v.Policy.findProgram(arch, loader)
 		if ok {
@@ -140,7 +148,7 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 		d.because("boot-program", v.Policy.programs.Folder, "%s is the user's own program for %s", p.File, arch)
 		return p, true
 	}
-	for _, kind := range preference(arch, d.Mode) {
+	for _, kind := range preference(arch, d.Mode, http) {
 		if p, ok := v.Policy.findProgram(arch, kind); ok {
 			d.because("boot-program", "built-in", "%s %s", p.File, why(kind, arch, d.Mode))
 			return p, true
@@ -155,10 +163,15 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 // DHCP server GRUB is lost, as it takes its server from that server's ACK and
 // knows no proxy offers (seen: it stops at "Welcome to GRUB!"), so there only
 // iPXE will do.
-func preference(arch model.Arch, mode model.Mode) []string {
+//
+// By HTTP the chain comes as a RAM disk, in which GRUB is told its server: that
+// works in every mode.
+func preference(arch model.Arch, mode model.Mode, http bool) []string {
 	switch {
 	case arch == model.ArchBIOS:
 		return []string{LoaderIPXE, LoaderPXELinux}
+	case http:
+		return []string{LoaderIPXEShim, LoaderRAMDisk, LoaderIPXE}
 	case mode == model.ModeServer:
 		return []string{LoaderShim, LoaderGRUB, LoaderIPXEShim, LoaderIPXE}
 	}
@@ -169,6 +182,8 @@ func why(kind string, arch model.Arch, mode model.Mode) string {
 	switch {
 	case arch == model.ArchBIOS:
 		return "starts BIOS machines"
+	case kind == LoaderRAMDisk:
+		return "is a disk with GRUB, and shim where there is one, for firmware that boots by HTTP"
 	case mode == model.ModeProxy:
 		return "works behind another DHCP server, where GRUB does not"
 	case kind == LoaderShim:
@@ -204,11 +219,11 @@ func (p *Policy) findCustom(arch model.Arch) (found Program, ok bool) {
 }
 
 // missing names the files that would have done here.
-func (v View) missing(arch model.Arch, mode model.Mode, loader string) Missing {
+func (v View) missing(arch model.Arch, mode model.Mode, loader string, http bool) Missing {
 	m := Missing{Arch: arch, Loader: loader, Folder: fmt.Sprintf("%s/%s", v.Policy.programs.Folder, arch)}
 	kinds := []string{loader}
 	if loader == "" {
-		kinds = preference(arch, mode)
+		kinds = preference(arch, mode, http)
 	} else if !knownLoader(loader) {
 		m.Files = []string{loader}
 		return m

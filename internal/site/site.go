@@ -57,6 +57,9 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		if kind := scriptKind(p.File); kind != nil {
 			return s.script(r, name, kind, s.byName(p, r))
 		}
+		if p.File == model.RAMDiskFile {
+			return s.ramDisk(r, name, p)
+		}
 		return s.program(name, p.Arch, p.File)
 	}
 	if kind := scriptKind(name); kind != nil {
