@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Arch is what a boot program must be built for: the processor and the kind
 // of firmware that starts it. It does not say how the file travels.
@@ -153,7 +157,7 @@ func Archs() []Arch {
 }
 
 // UEFI reports whether programs for this architecture are PE images.
-func (a Arch) UEFI() bool { return len(a) > 5 && a[:5] == "uefi-" }
+func (a Arch) UEFI() bool { return strings.HasPrefix(string(a), "uefi-") }
 
 // CPUs lists the processor families whose kernels a machine of this
 // architecture can run. A BIOS machine may be 32-bit, but every PC of the
@@ -180,11 +184,4 @@ func (a Arch) CPUs() []CPU {
 }
 
 // Runs reports whether machines of this architecture run kernels for c.
-func (a Arch) Runs(c CPU) bool {
-	for _, have := range a.CPUs() {
-		if have == c {
-			return true
-		}
-	}
-	return false
-}
+func (a Arch) Runs(c CPU) bool { return slices.Contains(a.CPUs(), c) }

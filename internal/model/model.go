@@ -67,9 +67,9 @@ func UUIDFromWire(b [16]byte) UUID {
 // ParseUUID accepts 8-4-4-4-12 hexadecimal digits in either case.
 func ParseUUID(s string) (UUID, error) {
 	t := strings.ToLower(s)
-	digits := strings.ReplaceAll(t, "-", "")
-	b, err := hex.DecodeString(digits)
-	if err != nil || len(b) != 16 || len(t) != 36 {
+	shape := len(t) == 36 && t[8] == '-' && t[13] == '-' && t[18] == '-' && t[23] == '-'
+	b, err := hex.DecodeString(strings.ReplaceAll(t, "-", ""))
+	if err != nil || len(b) != 16 || !shape {
 		return "", fmt.Errorf("%q is not a UUID; write it as 4c4c4544-0043-3010-8052-b4c04f4d3532", s)
 	}
 	return UUID(t), nil

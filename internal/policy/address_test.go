@@ -1,0 +1,214 @@
+package policy_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"hobnail/internal/classify"
+	"hobnail/internal/model"
+	"hobnail/internal/policy"
+	"hobnail/internal/wire/dhcp4"
+)
+
+// TestAddresses is RFC 2131 section 4.3, message by message.
+func TestAddresses(t *testing.T) {
+	const reservation = serverSite + `
+[[machine]]
+name    = "lab-01"
+mac     = ["52:54:00:00:00:01", "52:54:00:00:00:11"]
+address = "10.77.2.10"
+`
+	small := strings.ReplaceAll(serverSite, "10.77.2.50-10.77.2.59", "10.77.2.53-10.77.2.54")
+	past := noon.Add(-time.Minute)
+	soon := noon.Add(time.Minute)
+	for _, tc := range []struct {
+		name    string
+		site    string // serverSite if empty
+		records []model.Lease
+		request *classify.Facts
+		want    string
+		because string
+	}{
+		// DISCOVER, section 4.3.1.
+		{"a new machine is offered a free address", "", nil,
+			asks(lab1, wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s",
+			"10.77.2.55 is what the machine asked for, and free"},
+		{"a machine is offered the address of its running lease", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1), "offer 10.77.2.53", "10.77.2.53 is the address this machine had"},
+		{"its running lease comes before what it asks for", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, wants("10.77.2.55")), "offer 10.77.2.53", "10.77.2.53 is the address this machine had"},
+		{"a machine is offered the address of its last lease", "", []model.Lease{record("10.77.2.53", lab1, policy.StateBound, past)},
+			asks(lab1), "offer 10.77.2.53, hold 10.77.2.53 for 1m30s", "10.77.2.53 is the address this machine had"},
+		{"a machine is offered the address it gave back", "", []model.Lease{record("10.77.2.53", lab1, policy.StateReleased, past)},
+			asks(lab1), "offer 10.77.2.53, hold 10.77.2.53 for 1m30s", "10.77.2.53 is the address this machine had"},
+		{"a machine that repeats itself is offered the same", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1), "offer 10.77.2.53, hold 10.77.2.53 for 1m30s", "10.77.2.53 is the address this machine had"},
+		{"what another has is not offered for the asking", small, []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, wants("10.77.2.53")), "offer 10.77.2.54, hold 10.77.2.54 for 1m30s", "10.77.2.54 is free in the pool"},
+		{"an address outside the pool is not offered for the asking", small, []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, wants("10.77.2.200")), "offer 10.77.2.54, hold 10.77.2.54 for 1m30s", "10.77.2.54 is free in the pool"},
+		{"a running lease outside today's pool goes on", "", []model.Lease{bound("10.77.2.77", lab1)},
+			asks(lab1), "offer 10.77.2.77", "10.77.2.77 is the address this machine had"},
+		{"a declined address is not offered to who declined it", small, []model.Lease{record("10.77.2.53", lab1, policy.StateDeclined, soon)},
+			asks(lab1, wants("10.77.2.53")), "offer 10.77.2.54, hold 10.77.2.54 for 1m30s", "10.77.2.54 is free in the pool"},
+		{"a pool without a free address gives none", small, []model.Lease{bound("10.77.2.53", lab2), bound("10.77.2.54", "52:54:00:00:00:03")},
+			asks(lab1), "ignore", "no address is free in this server's part of the pool of 10.77.2.0/24"},
+		{"a client without hardware address and client id gets nothing", "", nil,
+			asks(""), "ignore", "the client names neither a hardware address nor a client id"},
+		{"a place without a subnet gets nothing", `
+[server]
+dhcp = "server"
+[[subnet]]
+cidr = "10.99.0.0/24"
+pool = "10.99.0.50-10.99.0.60"
+`, nil, asks(lab1), "ignore", "no [[subnet]] is configured for this place, so there is no address to give"},
+
+		// Reservations.
+		{"a named machine is offered its reservation", reservation, nil,
+			asks(lab1), "offer 10.77.2.10, hold 10.77.2.10 for 1m30s", "10.77.2.10 is reserved for lab-01"},
+		{"a reservation comes before a running lease", reservation, []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1), "offer 10.77.2.10, hold 10.77.2.10 for 1m30s", "10.77.2.10 is reserved for lab-01"},
+		{"a machine's second interface shares its reservation", reservation, []model.Lease{bound("10.77.2.10", "52:54:00:00:00:11")},
+			asks(lab1), "offer 10.77.2.10", "10.77.2.10 is reserved for lab-01"},
+		{"a reserved address that another still leases is not given twice", reservation, []model.Lease{bound("10.77.2.10", lab2)},
+			asks(lab1, wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s",
+			"10.77.2.55 is what the machine asked for, and free"},
+		{"a reserved address that was found in use is not given again", reservation, []model.Lease{record("10.77.2.10", lab1, policy.StateDeclined, soon)},
+			asks(lab1, wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s",
+			"10.77.2.55 is what the machine asked for, and free"},
+		{"nobody else is offered a reserved address", strings.ReplaceAll(reservation, "10.77.2.50-10.77.2.59", "10.77.2.10-10.77.2.11"), nil,
+			asks(lab2, wants("10.77.2.10")), "offer 10.77.2.11, hold 10.77.2.11 for 1m30s", "10.77.2.11 is free in the pool"},
+		{"nobody else gets a reserved address", reservation, nil,
+			asks(lab2, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.10")), "nak", "10.77.2.10 is not this machine's to have here"},
+		{"a machine that took another address is sent to its reservation", reservation, nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.55")), "nak", "10.77.2.10 is reserved for lab-01, which asked for 10.77.2.55"},
+		{"while its reservation is taken it keeps what it was offered", reservation, []model.Lease{bound("10.77.2.10", lab2), record("10.77.2.55", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.55")), "ack 10.77.2.55, bind 10.77.2.55 for 1h0m0s", "10.77.2.55 is this machine's until the lease ends"},
+		{"a reserved address comes back after a restart", reservation, nil,
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.10")), "ack 10.77.2.10, bind 10.77.2.10 for 1h0m0s", "10.77.2.10 is this machine's until the lease ends"},
+		{"a reserved address is renewed without a record", reservation, nil,
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.10")), "ack 10.77.2.10, bind 10.77.2.10 for 1h0m0s", "10.77.2.10 is this machine's until the lease ends"},
+
+		// REQUEST, selecting.
+		{"who takes our offer gets the lease", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.53")),
+			"ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"who takes an offer from before our restart gets the lease", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.53")),
+			"ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"who takes another server's offer is never refused", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.53")), "ignore", "the machine took the offer of server 10.77.2.3"},
+		{"taking another's offer sets ours free", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.70")), "ignore, free 10.77.2.53", "the machine took the offer of server 10.77.2.3"},
+		{"taking another's offer leaves a running lease", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.70")), "ignore", "the machine took the offer of server 10.77.2.3"},
+		{"who asks us for what another has is refused", "", []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.53")), "nak", "10.77.2.53 is not this machine's to have here"},
+		{"who asks us for what was never to be leased is refused", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.0")), "nak", "10.77.2.0 is not this machine's to have here"},
+		{"who asks us for our own address is refused", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.2")), "nak", "10.77.2.2 is not this machine's to have here"},
+		{"an old client names the address in ciaddr", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), broadcast("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"a request without any address is not answered", "", nil,
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2")), "ignore", "the REQUEST names no address at all"},
+
+		// REQUEST, init-reboot.
+		{"who comes back with its lease keeps it", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"who comes back with another address is refused", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.54")), "nak", "this machine's lease is 10.77.2.53, not 10.77.2.54"},
+		{"who comes to the wrong link is refused without a record", "", nil,
+			asks(lab1, message(dhcp4.Request), wants("192.168.1.7")), "nak", "192.168.1.7 does not belong to 10.77.2.0/24"},
+		{"a stranger on the right link is another server's", "", nil,
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ignore", "no record of this machine: another server may have one"},
+		{"a stranger is not refused for what another has", "", []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ignore", "no record of this machine: another server may have one"},
+
+		// REQUEST, renewing and rebinding.
+		{"a lease is renewed", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"a lease is rebound by broadcast", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), broadcast("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"a lease is renewed through a relay", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53"), relayedBy("10.77.2.1")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"another's lease is refused", "", []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53")), "nak", "10.77.2.53 is leased to another machine"},
+		{"a lease that ran out and is free is renewed", "", []model.Lease{record("10.77.2.53", lab1, policy.StateBound, past)},
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"another server's lease is not refused", "", nil,
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53")), "ignore", "no record of 10.77.2.53: another server may have one"},
+		{"an address of another link is refused behind a relay", "", nil,
+			asks(lab1, message(dhcp4.Request), unicast("10.99.0.7"), relayedBy("10.77.2.1")), "nak", "10.99.0.7 does not belong to 10.77.2.0/24"},
+		{"an address of another link is refused when broadcast", "", nil,
+			asks(lab1, message(dhcp4.Request), broadcast("10.99.0.7")), "nak", "10.99.0.7 does not belong to 10.77.2.0/24"},
+		{"an address of a network we do not serve is not ours to judge", "", nil,
+			asks(lab1, message(dhcp4.Request), unicast("10.99.0.7")), "ignore", "not a network boot client: option 60 is neither PXEClient nor HTTPClient"},
+
+		// DECLINE and RELEASE.
+		{"a declined address is put aside for a day", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53")), "ignore, decline 10.77.2.53 for 24h0m0s", "10.77.2.53 is in use by somebody else: put aside"},
+		{"a decline for a fault of our own offer sets the address free", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53"), declining("Lease is denied upon entering bound")),
+			"ignore, free 10.77.2.53", "the firmware found our offer incomplete; the address itself is free"},
+		{"nobody declines another's address", "", []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to decline"},
+		{"nobody declines an address that was not given", "", nil,
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to decline"},
+		{"a decline for another server is not ours", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.3"), wants("10.77.2.53")), "ignore", "the DECLINE is for server 10.77.2.3"},
+		{"a lease is released", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53")), "ignore, free 10.77.2.53", "10.77.2.53 is free again"},
+		{"nobody releases another's lease", "", []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to release"},
+		{"a release for another server is not ours", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.3"), unicast("10.77.2.53")), "ignore", "the RELEASE is for server 10.77.2.3"},
+		{"an offer is not released", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to release"},
+
+		// INFORM and the rest.
+		{"an INFORM gets options and no address", "", nil,
+			asks(lab1, message(dhcp4.Inform), unicast("10.77.2.99")), "ack", "options for a client that has its address"},
+		{"an INFORM without an address is not answered", "", nil,
+			asks(lab1, message(dhcp4.Inform)), "ignore", "the INFORM does not say the client's address"},
+		{"an INFORM does not choose whom the answer hits", "", nil,
+			asks(lab1, message(dhcp4.Inform), broadcast("203.0.113.9"), selects("10.77.2.0")), "ignore", "203.0.113.9 does not belong to 10.77.2.0/24"},
+		{"a Mac's search for boot images is not answered", "", nil,
+			asks(lab1, message(dhcp4.Inform), unicast("10.77.2.99"), apple), "ignore", "Apple's boot service discovery is not answered"},
+		{"a lease query is not answered", "", nil,
+			asks(lab1, message(dhcp4.LeaseQuery)), "ignore", "LEASEQUERY is not answered"},
+		{"BOOTP is not answered", "", nil, asks(lab1, message(dhcp4.BOOTP)), "ignore", "BOOTP is not answered"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			site := tc.site
+			if site == "" {
+				site = serverSite
+			}
+			w := newWorld(t, site).with(t, tc.records...)
+			d := w.Decide(noon, tc.request)
+			if got := outcome(d); got != tc.want || lastReason(d) != tc.because {
+				t.Errorf("%s, because %s\nwant %s, because %s\nall reasons: %+v", got, lastReason(d), tc.want, tc.because, d.Reasons)
+			}
+			if d.Answer == policy.Nak && (d.Boot != nil || d.Address.IsValid() || d.Change.Kind != policy.NoChange) {
+				t.Errorf("a NAK with boot data %+v, address %v, change %+v", d.Boot, d.Address, d.Change)
+			}
+			if (d.Lease > 0) != d.Address.IsValid() {
+				t.Errorf("address %v for %v", d.Address, d.Lease)
+			}
+		})
+	}
+}
+
+func declining(text string) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.DeclineText = text }
+}
+
+func selects(a string) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.LinkSelect = netip.MustParseAddr(a) }
+}
+
+func apple(f *classify.Facts) {
+	f.Quirks = []classify.Quirk{{Name: classify.QuirkBSDP, Text: "a Mac"}}
+}
