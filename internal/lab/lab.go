@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -138,8 +139,10 @@ func fileName(s string) string {
 	}, s)
 }
 
+// lastLines is the end of a text, without its blank lines.
 func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimRight(s, "\n "), "\n")
+	lines := strings.Split(s, "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -117,13 +118,16 @@ func (h *Host) iface(link *Link) string {
 	return ""
 }
 
-// Run runs a command on the host to its end, and returns its output without
-// the last newline. It ends the test if the command fails.
+// Run runs a command on the host to its end, and returns its standard output
+// without the last newline. It ends the test if the command fails.
 func (h *Host) Run(argv ...string) string {
 	h.lab.t.Helper()
-	out, err := h.ns.command(argv...).CombinedOutput()
+	cmd := h.ns.command(argv...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
 	if err != nil {
-		h.lab.t.Fatalf("running %s on %s: %v: %s", strings.Join(argv, " "), h.Name, err, out)
+		h.lab.t.Fatalf("running %s on %s: %v: %s%s", commandLine(argv), h.Name, err, out, errs.String())
 	}
 	return strings.TrimRight(string(out), "\n")
 }
