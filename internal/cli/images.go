@@ -14,9 +14,7 @@ import (
 )
 
 func newImages(g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "images", Short: "show what can be booted"}
-	cmd.AddCommand(newImagesList(g), newImagesShow(g))
-	return cmd
+	return newGroup("images", "show what can be booted", newImagesList(g), newImagesShow(g))
 }
 
 // imageInfo is an image in the shape that programs read. The names are those
@@ -47,7 +45,8 @@ func describeImage(img model.Image) imageInfo {
 	if info.Title == "" {
 		info.Title = img.Name
 	}
-	info.KernelName, info.InitrdNames = image.Names(img)
+	kernel, initrd := image.Names(img)
+	info.KernelName, info.InitrdNames = kernel, append(info.InitrdNames, initrd...)
 	for _, f := range image.Files(img) {
 		fi := fileInfo{Name: f.Name, Path: f.Path, Size: -1}
 		if !strings.Contains(f.Path, "://") {
@@ -87,11 +86,23 @@ func newImagesList(g *globals) *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return fmt.Errorf("writing the list: %v", err)
 			}
+			for _, i := range all {
+				warnOfFiles(cmd, i)
+			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// warnOfFiles names the files of an image that are not where they should be.
+func warnOfFiles(cmd *cobra.Command, i imageInfo) {
+	for _, f := range i.Files {
+		if f.Error != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s: %s\n", i.Name, f.Error)
+		}
+	}
 }
 
 func newImagesShow(g *globals) *cobra.Command {
@@ -128,15 +139,20 @@ func newImagesShow(g *globals) *cobra.Command {
 
 func printImage(cmd *cobra.Command, i imageInfo) {
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "name      %s\ntitle     %s\narch      %s\nfrom      %s\ncmdline   %s\nfiles\n", i.Name, i.Title, i.Arch, i.Source, i.Cmdline)
+	printRow(out, "name", i.Name)
+	printRow(out, "title", i.Title)
+	printRow(out, "arch", i.Arch)
+	printRow(out, "from", i.Source)
+	printRow(out, "cmdline", i.Cmdline)
+	fmt.Fprintln(out, "files")
 	for _, f := range i.Files {
-		size := fmt.Sprintf("%d octets", f.Size)
+		state := fmt.Sprintf("%d octets", f.Size)
 		switch {
 		case f.Error != "":
-			size = f.Error
+			state = f.Error
 		case f.Size < 0:
-			size = "size not known here"
+			state = "size not known here"
 		}
-		fmt.Fprintf(out, "  %s  from %s, %s\n", f.Name, f.Path, size)
+		fmt.Fprintf(out, "  %s\n    from %s\n    %s\n", f.Name, f.Path, state)
 	}
 }

@@ -2,25 +2,25 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"hobnail/internal/app"
+	"hobnail/internal/model"
 	"hobnail/internal/nbp"
 )
 
 func newNBP(g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "nbp", Short: "show the boot programs"}
-	cmd.AddCommand(newNBPList(g), newNBPLicences())
-	return cmd
+	return newGroup("nbp", "show the boot programs", newNBPList(g), newNBPLicences())
 }
 
 // nbpList is the inventory in the shape that programs read.
 type nbpList struct {
 	Folder   string        `json:"folder"` // where a user's own programs are looked for
 	Programs []nbp.Program `json:"programs"`
-	Refused  []string      `json:"refused"`
+	Refused  []nbp.Fault   `json:"refused"`
 }
 
 func newNBPList(g *globals) *cobra.Command {
@@ -33,10 +33,8 @@ func newNBPList(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := nbpList{Folder: loaded.Config.Server.NBP, Programs: loaded.Programs.Programs(), Refused: []string{}}
-			for _, f := range loaded.BadNBP {
-				list.Refused = append(list.Refused, f.String())
-			}
+			list := nbpList{Folder: loaded.Config.Server.NBP, Programs: loaded.Programs.Programs(), Refused: []nbp.Fault{}}
+			list.Refused = append(list.Refused, loaded.BadNBP...)
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), list)
 			}
@@ -47,26 +45,44 @@ func newNBPList(g *globals) *cobra.Command {
 	return cmd
 }
 
+// printNBP prints a paragraph for each program: a table of all that is known
+// of them would be three screens wide.
 func printNBP(cmd *cobra.Command, list nbpList) error {
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ARCH\tFILE\tKIND\tVERSION\tMACHINE\tSIGNER\tSHA-256\tSOURCE")
+	var text strings.Builder
+	arch := model.Arch("")
 	for _, p := range list.Programs {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			p.Arch, p.File, p.Loader, orDash(p.Version), p.Machine, orDash(p.Signer), p.SHA256, p.Source)
+		if p.Arch != arch {
+			arch = p.Arch
+			fmt.Fprintln(&text, arch)
+		}
+		fmt.Fprintf(&text, "  %-14s  %s %s, %s\n", p.File, p.Loader, orElse(p.Version, "of unknown version"), p.Machine)
+		for _, signer := range signers(p) {
+			fmt.Fprintf(&text, "    signer  %s\n", signer)
+		}
+		fmt.Fprintf(&text, "    sha256  %s\n    from    %s\n", p.SHA256, p.Source)
 	}
-	if err := w.Flush(); err != nil {
+	if _, err := io.WriteString(cmd.OutOrStdout(), text.String()); err != nil {
 		return fmt.Errorf("writing the list: %v", err)
 	}
-	for _, r := range list.Refused {
-		fmt.Fprintln(cmd.ErrOrStderr(), "refused:", r)
+	for _, f := range list.Refused {
+		fmt.Fprintln(cmd.ErrOrStderr(), "refused:", f)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "your own programs go into %s/ARCH/\n", list.Folder)
 	return nil
 }
 
-func orDash(s string) string {
+// signers says who signed a program, one signature a line; none where nothing
+// can be signed.
+func signers(p nbp.Program) []string {
+	if p.Signer == "" {
+		return nil
+	}
+	return strings.Split(p.Signer, "; ")
+}
+
+func orElse(s, fallback string) string {
 	if s == "" {
-		return "-"
+		return fallback
 	}
 	return s
 }
@@ -82,7 +98,7 @@ func newNBPLicences() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), all)
+				return printJSON(cmd.OutOrStdout(), append([]nbp.Licence{}, all...))
 			}
 			for _, l := range all {
 				fmt.Fprintf(cmd.OutOrStdout(), "==== %s of %s %s; its source is Debian's %s\n\n%s\n", l.Name, l.Package, l.Version, l.Source, l.Text)

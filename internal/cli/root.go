@@ -70,22 +70,20 @@ type globals struct {
 
 func newRoot() *cobra.Command {
 	g := &globals{}
-	root := &cobra.Command{
-		Use:   "hobnail",
-		Short: "network boot server: every machine that presses F12 gets the right boot program",
-		Long: `hobnail answers machines that boot from the network: BIOS and UEFI of every
+	root := newGroup("hobnail", "network boot server: every machine that presses F12 gets the right boot program",
+		newServe(g), newCheck(g), newSimulate(g), newNBP(g), newImages(g), newVersion())
+	root.Long = `hobnail answers machines that boot from the network: BIOS and UEFI of every
 width and architecture, by PXE or by HTTP, on the same link or behind IP
 helpers, beside a DHCP server that nobody may touch or as the DHCP server.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 faults in the configuration.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 faults in the configuration.`
+	root.SilenceUsage, root.SilenceErrors = true, true
 	root.PersistentFlags().StringVarP(&g.config, "config", "c", "",
-		"configuration file (default "+app.DefaultConfig+" if it is there, else built-in defaults)")
+		"configuration `FILE` (default "+app.DefaultConfig+" if it is there, else built-in defaults)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%v", err) })
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpCommand(newHelp(root))
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(g), newCheck(g), newSimulate(g), newNBP(g), newImages(g), newVersion())
 	for _, c := range root.Commands() {
 		refuseArguments(c)
 	}
@@ -104,6 +102,13 @@ func refuseArguments(c *cobra.Command) {
 	}
 	for _, sub := range c.Commands() {
 		refuseArguments(sub)
+	}
+}
+
+// printRow prints a line of a sheet of facts; nothing where there is no value.
+func printRow(w io.Writer, name, value string) {
+	if value != "" {
+		fmt.Fprintf(w, "%-12s %s\n", name, value)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 // versionInfo is what version prints for programs.
 type versionInfo struct {
 	Version  string `json:"version"`
-	Revision string `json:"revision"`
+	Revision string `json:"revision"` // the commit, 12 digits; empty if it is not known
+	Modified bool   `json:"modified"` // built from files that differ from the commit
 	Go       string `json:"go"`
 }
 
@@ -25,7 +26,11 @@ func newVersion() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "hobnail %s %s %s\n", v.Version, v.Revision, v.Go)
+			revision := orElse(v.Revision, "of unknown revision")
+			if v.Modified {
+				revision += " with changes"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "hobnail %s %s, %s\n", v.Version, revision, v.Go)
 			return nil
 		},
 	}
@@ -35,14 +40,17 @@ func newVersion() *cobra.Command {
 
 // version reads what the Go toolchain wrote into the binary.
 func version() versionInfo {
-	v := versionInfo{Version: "unreleased", Revision: "unknown revision", Go: runtime.Version()}
+	v := versionInfo{Version: "unreleased", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
 			v.Revision = s.Value[:12]
+		case s.Key == "vcs.modified":
+			v.Modified = s.Value == "true"
 		}
 	}
 	return v

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+
+	"hobnail/internal/model"
+)
+
+// program writes a boot program: as much of one as the inventory looks at.
+func (s *script) program(words []string) error {
+	if len(words) == 0 {
+		return fmt.Errorf("name the file")
+	}
+	arch := model.Arch(filepath.Base(filepath.Dir(words[0])))
+	if len(words) > 1 {
+		arch = model.Arch(words[1])
+	}
+	content, err := bootProgram(arch)
+	if err != nil {
+		return err
+	}
+	s.write(words[0], content)
+	return nil
+}
+
+// bootProgram makes a PE image that has headers and nothing else, by the
+// Microsoft PE format; for a BIOS, some octets.
+func bootProgram(arch model.Arch) ([]byte, error) {
+	if arch == model.ArchBIOS {
+		return []byte("not much of a program"), nil
+	}
+	row, ok := map[model.Arch]struct {
+		machine uint16
+		magic   uint16 // 0x10b PE32, 0x20b PE32+
+	}{
+		model.ArchIA32:        {0x014c, 0x10b},
+		model.ArchX64:         {0x8664, 0x20b},
+		model.ArchARM32:       {0x01c2, 0x10b},
+		model.ArchARM64:       {0xaa64, 0x20b},
+		model.ArchRISCV64:     {0x5064, 0x20b},
+		model.ArchLoongArch64: {0x6264, 0x20b},
+	}[arch]
+	if !ok {
+		return nil, fmt.Errorf("no program can be made for %q", arch)
+	}
+	const (
+		header       = 0x40
+		optional     = header + 24
+		optionalSize = 240
+	)
+	b := make([]byte, optional+optionalSize)
+	le := binary.LittleEndian
+	copy(b, "MZ")
+	le.PutUint32(b[0x3c:], header)
+	copy(b[header:], "PE\x00\x00")
+	le.PutUint16(b[header+4:], row.machine)
+	le.PutUint16(b[header+20:], optionalSize)
+	le.PutUint16(b[optional:], row.magic)
+	le.PutUint16(b[optional+68:], 10) // subsystem: EFI application
+	return b, nil
+}
