@@ -121,7 +121,13 @@ func decode(line []byte) (rec model.Lease, err error) {
 	if want := fmt.Sprintf("%08x", crc32.ChecksumIEEE(body)); string(sum) != want {
 		return rec, fmt.Errorf("checksum %q, not %s", sum, want)
 	}
-	return rec, json.Unmarshal(body, &rec)
+	if err := json.Unmarshal(body, &rec); err != nil {
+		return rec, err
+	}
+	if !rec.Address.IsValid() {
+		return rec, errors.New("no address")
+	}
+	return rec, nil
 }
 
 func syncDir(dir string) error {
