@@ -2,13 +2,15 @@ package bootfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Table maps clean names to local files. It is immutable. Only its maker says
-// which files of the host there are in it: a client's name is looked up, never
+// which files of the host are in it: a client's name is looked up, never
 // joined to a path.
 type Table struct {
 	files map[string]string
@@ -29,9 +31,7 @@ func NewTable(files map[string]string) (*Table, error) {
 	return t, nil
 }
 
-// Open opens a file of the table. The path itself may be a symbolic link, as
-// whoever configured it may point where they want; what it leads to must be a
-// regular file.
+// Open opens a file of the table.
 func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 	name, ok := Clean(r.Name)
 	if !ok {
@@ -41,21 +41,48 @@ func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 	if !ok {
 		return nil, ErrNotFound
 	}
-	f, err := os.Open(path)
+	f, info, err := openRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %v", name, err)
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("opening %s: %v", name, err)
+		return nil, fmt.Errorf("opening boot file %s: %v", name, err)
 	}
 	return &File{
 		Name: name, Size: info.Size(), Content: f, ModTime: info.ModTime(),
 		ETag:  fmt.Sprintf("\"%x-%x\"", info.Size(), info.ModTime().UnixNano()),
 		Close: f.Close,
 	}, nil
+}
+
+// openRegular opens a file that whoever configured it named by its path. A
+// symbolic link may stand there or on the way, as in /vmlinuz; what it leads
+// to must be a regular file. Nothing of a client is in the path, so there is
+// no root to keep it under.
+func openRegular(path string) (*os.File, os.FileInfo, error) {
+	// Without O_NONBLOCK, opening a FIFO would wait for its other end.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New(path + " is not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// Chain asks its Openers in turn; the first that knows a name answers, be it
+// with an error.
+type Chain []Opener
+
+// Open opens the first file of that name.
+func (c Chain) Open(ctx context.Context, r Request) (*File, error) {
+	for _, o := range c {
+		if f, err := o.Open(ctx, r); !errors.Is(err, ErrNotFound) {
+			return f, err
+		}
+	}
+	return nil, ErrNotFound
 }
