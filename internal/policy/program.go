@@ -17,7 +17,10 @@ const (
 	LoaderGRUB     = "grub"
 	LoaderPXELinux = "pxelinux"
 	LoaderCustom   = "custom"
-	LoaderScript   = "script" // not a program: iPXE's next step
+	// LoaderGRUBProxy is GRUB with our address written into it as it is handed
+	// out: GRUB that need not take its server from a foreign ACK.
+	LoaderGRUBProxy = "grub-proxy"
+	LoaderScript    = "script" // not a program: iPXE's next step
 	// LoaderRAMDisk is shim and GRUB inside a disk image, for UEFI HTTP boot:
 	// fetched one by one they find no configuration, as GRUB then knows no
 	// server (seen: it stops at "grub>").
@@ -134,7 +137,7 @@ func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, b
 
 func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader string) (Program, bool) {
 	http := f.Class == classify.ClassHTTP
-	if http && (loader == LoaderShim || loader == LoaderGRUB) {
+	if http && (loader == LoaderShim || loader == LoaderGRUB || loader == LoaderGRUBProxy) {
 		loader = LoaderRAMDisk
 	}
 	if loader != "" {
@@ -162,7 +165,7 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 // says whether it is on, and shim does no harm where it is off. Behind another
 // DHCP server GRUB is lost, as it takes its server from that server's ACK and
 // knows no proxy offers (seen: it stops at "Welcome to GRUB!"), so there only
-// iPXE will do.
+// iPXE will do, and where there is none a GRUB that is told its server.
 //
 // By HTTP the chain comes as a RAM disk, in which GRUB is told its server: that
 // works in every mode.
@@ -175,7 +178,7 @@ func preference(arch model.Arch, mode model.Mode, http bool) []string {
 	case mode == model.ModeServer:
 		return []string{LoaderShim, LoaderGRUB, LoaderIPXEShim, LoaderIPXE}
 	}
-	return []string{LoaderIPXEShim, LoaderIPXE}
+	return []string{LoaderIPXEShim, LoaderIPXE, LoaderGRUBProxy}
 }
 
 func why(kind string, arch model.Arch, mode model.Mode) string {
@@ -184,6 +187,8 @@ func why(kind string, arch model.Arch, mode model.Mode) string {
 		return "starts BIOS machines"
 	case kind == LoaderRAMDisk:
 		return "is a disk with GRUB, and shim where there is one, for firmware that boots by HTTP"
+	case kind == LoaderGRUBProxy:
+		return fmt.Sprintf("is GRUB with this server's address in it, as there is no iPXE for %s; nobody has signed it: where Secure Boot is on, use UEFI HTTP boot", arch)
 	case mode == model.ModeProxy:
 		return "works behind another DHCP server, where GRUB does not"
 	case kind == LoaderShim:
@@ -236,7 +241,7 @@ func (v View) missing(arch model.Arch, mode model.Mode, loader string, http bool
 
 func knownLoader(loader string) bool {
 	switch loader {
-	case LoaderIPXE, LoaderIPXEShim, LoaderShim, LoaderGRUB, LoaderPXELinux:
+	case LoaderIPXE, LoaderIPXEShim, LoaderShim, LoaderGRUB, LoaderGRUBProxy, LoaderPXELinux:
 		return true
 	}
 	return false
