@@ -4,12 +4,9 @@
 package lease
 
 import (
-	"hash/fnv"
 	"net/netip"
 	"sync"
-	"time"
 
-	"hobnail/internal/config"
 	"hobnail/internal/model"
 	"hobnail/internal/policy"
 )
@@ -128,45 +125,6 @@ func (t *Table) ByAddr(a netip.Addr) (model.Lease, bool) {
 	defer t.mu.Unlock()
 	l, ok := t.byAddr[a]
 	return l, ok
-}
-
-// Pick finds a free address. Where in the pool the search begins is a function
-// of the key, so that a machine whose record is lost is led back to the
-// address it had, and two machines that come at once seldom want the same.
-func (t *Table) Pick(ranges []config.Range, key model.MAC, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var total int64
-	for _, r := range ranges {
-		total += r.Size()
-	}
-	if total == 0 {
-		return netip.Addr{}, false
-	}
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	start := int64(h.Sum32()) % total
-	for i := range total {
-		a := nth(ranges, (start+i)%total)
-		if l, known := t.byAddr[a]; known && policy.Keeps(l, now) {
-			continue
-		}
-		if !skip(a) {
-			return a, true
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// nth counts through the ranges from 0.
-func nth(ranges []config.Range, n int64) netip.Addr {
-	for _, r := range ranges {
-		if n < r.Size() {
-			return r.Nth(n)
-		}
-		n -= r.Size()
-	}
-	return netip.Addr{}
 }
 
 // All lists every record, in the order of addresses.

@@ -95,11 +95,11 @@ func TestPick(t *testing.T) {
 		}
 		skip := func(a netip.Addr) bool { return refused[a] }
 		mac := model.MACFromBytes(rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, "machine"))
-		got, ok := table.Pick(ranges, mac, noon, skip)
+		got, ok := policy.Pick(table, ranges, mac, noon, skip)
 		if ok != (len(free) > 0) || ok && !free[got] {
 			t.Fatalf("picked %v, %v; free are %v", got, ok, free)
 		}
-		if again, _ := table.Pick(ranges, mac, noon, skip); again != got {
+		if again, _ := policy.Pick(table, ranges, mac, noon, skip); again != got {
 			t.Fatalf("picked %v and then %v", got, again)
 		}
 		if !ok {
@@ -114,7 +114,7 @@ func TestPick(t *testing.T) {
 				break
 			}
 		}
-		if again, _ := table.Pick(ranges, mac, noon, skip); again != got {
+		if again, _ := policy.Pick(table, ranges, mac, noon, skip); again != got {
 			t.Fatalf("picked %v, and %v after another address was taken", got, again)
 		}
 	})
@@ -125,7 +125,7 @@ func TestPickSpreads(t *testing.T) {
 	ranges := []config.Range{{First: netip.MustParseAddr("10.77.0.0"), Last: netip.MustParseAddr("10.77.3.255")}}
 	picked := map[netip.Addr]bool{}
 	for n := range 100 {
-		a, _ := NewTable().Pick(ranges, model.MACFromBytes([]byte{0x52, 0x54, 0, 0, 0, byte(n)}), noon, nobody)
+		a, _ := policy.Pick(NewTable(), ranges, model.MACFromBytes([]byte{0x52, 0x54, 0, 0, 0, byte(n)}), noon, nobody)
 		picked[a] = true
 	}
 	if len(picked) < 80 {
@@ -140,10 +140,10 @@ func TestALeaseEndsWhenItSays(t *testing.T) {
 	c := bind("10.77.2.51", lab1)
 	apply(t, table, c)
 	only := []config.Range{{First: c.Lease.Address, Last: c.Lease.Address}}
-	if a, ok := table.Pick(only, lab2, c.Lease.Expires.Add(-time.Nanosecond), nobody); ok {
+	if a, ok := policy.Pick(table, only, lab2, c.Lease.Expires.Add(-time.Nanosecond), nobody); ok {
 		t.Errorf("%v was picked before its lease ended", a)
 	}
-	if a, ok := table.Pick(only, lab2, c.Lease.Expires, nobody); !ok {
+	if a, ok := policy.Pick(table, only, lab2, c.Lease.Expires, nobody); !ok {
 		t.Errorf("%v was not picked after its lease ended", a)
 	}
 }

@@ -106,9 +106,6 @@ type Leases interface {
 	ByKey(network netip.Prefix, key model.MAC) (model.Lease, bool)
 	// ByAddr gives the record of an address.
 	ByAddr(netip.Addr) (model.Lease, bool)
-	// Pick finds an address that no live record holds and that skip does not
-	// refuse; the same key is led to the same address as long as it is free.
-	Pick(ranges []config.Range, key model.MAC, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool)
 }
 
 // View is everything a decision may look at: an immutable snapshot.

@@ -87,7 +87,7 @@ func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr
 		return a, true
 	}
 	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
-	if a, ok := v.Leases.Pick(v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
+	if a, ok := Pick(v.Leases, v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
 		d.because("address", d.Subnet.At, "%s is free in the pool", a)
 		return a, true
 	}

@@ -165,15 +165,3 @@ func (NoLeases) ByKey(netip.Prefix, model.MAC) (model.Lease, bool) { return mode
 
 // ByAddr finds nothing.
 func (NoLeases) ByAddr(netip.Addr) (model.Lease, bool) { return model.Lease{}, false }
-
-// Pick takes the first address that may be leased.
-func (NoLeases) Pick(ranges []config.Range, _ model.MAC, _ time.Time, skip func(netip.Addr) bool) (netip.Addr, bool) {
-	for _, r := range ranges {
-		for i := range r.Size() {
-			if a := r.Nth(i); !skip(a) {
-				return a, true
-			}
-		}
-	}
-	return netip.Addr{}, false
-}
