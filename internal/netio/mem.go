@@ -55,6 +55,11 @@ func (c *MemConn) Read(buf []byte) (Packet, error) {
 // Write keeps a copy of what was sent.
 func (c *MemConn) Write(data []byte, out Outgoing) error {
 	select {
+	case <-c.done:
+		return net.ErrClosed
+	default:
+	}
+	select {
 	case c.out <- Sent{append([]byte(nil), data...), out}:
 		return nil
 	case <-c.done:

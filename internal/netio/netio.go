@@ -24,8 +24,9 @@ type Outgoing struct {
 	HW      []byte     // not nil: a frame to this Ethernet address, without ARP; IfIndex is required
 }
 
-// Conn is one bound UDP port on all addresses. Read and Write may be called
-// from different goroutines; Close ends a Read with net.ErrClosed.
+// Conn is one bound UDP port on all addresses. Its methods may be called from
+// different goroutines. Read cuts a datagram that is longer than buf; after
+// Close, Read and Write give net.ErrClosed, also a Read that was waiting.
 type Conn interface {
 	Read(buf []byte) (Packet, error)
 	Write(data []byte, out Outgoing) error

@@ -26,7 +26,7 @@ type udpConn struct {
 	raw int // AF_PACKET socket for frames; -1 where the port needs none, and once closed
 }
 
-// Listen binds a UDP port on all addresses. With frames, it can also send to
+// Listen binds a UDP port on all addresses, any free one for 0. With frames, it can also send to
 // clients that have no address yet, which needs CAP_NET_RAW. A port that is
 // taken is a *PortTaken.
 func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
@@ -41,7 +41,8 @@ func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
 	if err != nil {
 		return nil, ListenError("udp", port, err)
 	}
-	c := &udpConn{conn: pc.(*net.UDPConn), port: port, raw: -1}
+	c := &udpConn{conn: pc.(*net.UDPConn), raw: -1}
+	c.port = c.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	c.ip = ipv4.NewPacketConn(c.conn)
 	if err := c.ip.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true); err != nil {
 		c.Close()
@@ -92,7 +93,7 @@ func (c *udpConn) Write(data []byte, out Outgoing) error {
 		cm.Src = out.From.AsSlice()
 	}
 	if _, err := c.ip.WriteTo(data, cm, net.UDPAddrFromAddrPort(out.To)); err != nil {
-		return fmt.Errorf("sending to %s: %v", out.To, err)
+		return fmt.Errorf("sending to %s: %w", out.To, err)
 	}
 	return nil
 }
