@@ -1,21 +1,62 @@
 package app
 
 import (
+	"context"
+	"log/slog"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"hobnail/internal/bootfile"
+	"hobnail/internal/event"
 	"hobnail/internal/image"
 )
 
-// imageFiles makes the table of all image files on this host.
-func imageFiles(l *Loaded) (bootfile.Opener, error) {
-	files := map[string]string{}
+// imageFiles makes the tree of all image files: those on this host, and those
+// of other web servers, of which copies are kept in the data folder.
+func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
+	local, remote := map[string]string{}, map[string]string{}
 	for _, img := range l.Images {
 		for _, f := range image.Files(img) {
-			if !strings.Contains(f.Path, "://") {
-				files[f.Name] = f.Path
+			if strings.Contains(f.Path, "://") {
+				remote[f.Name] = f.Path
+			} else {
+				local[f.Name] = f.Path
 			}
 		}
 	}
-	return bootfile.NewTable(files)
+	table, err := bootfile.NewTable(local)
+	if err != nil || len(remote) == 0 {
+		return table, err
+	}
+	copies, err := bootfile.NewRemote(filepath.Join(l.Config.Server.Data, "cache"), remote, s.downloadFailed)
+	if err != nil {
+		return nil, err
+	}
+	return bootfile.Chain{table, copies}, nil
+}
+
+func (s *Server) downloadFailed(err error) {
+	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: event.DownloadFailed,
+		Attrs: []slog.Attr{slog.String("error", err.Error())}})
+}
+
+// fetcher is an opener that can bring its files before anybody asks.
+type fetcher interface {
+	Fetch(context.Context) error
+}
+
+// prefetch brings remote image files as soon as the server runs, so that the
+// first machine does not wait for a download longer than its loader does.
+func (s *Server) prefetch(ctx context.Context) {
+	chain, ok := s.current.Load().site.Images.(bootfile.Chain)
+	if !ok {
+		return
+	}
+	for _, o := range chain {
+		if f, ok := o.(fetcher); ok {
+			// Every failure was told one by one when it happened.
+			_ = f.Fetch(ctx)
+		}
+	}
 }

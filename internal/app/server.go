@@ -89,7 +89,7 @@ func openLeases(l *Loaded) (*lease.Table, error) {
 
 // use makes a configuration the one that decides from now on.
 func (s *Server) use(l *Loaded) error {
-	images, err := imageFiles(l)
+	images, err := s.imageFiles(l)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,7 @@ func (s *Server) run(ctx context.Context, services []service) error {
 		}()
 	}
 	go s.reloads(ctx)
+	go s.prefetch(ctx)
 	var errs []error
 	for range services {
 		errs = append(errs, <-ended)
@@ -197,6 +198,7 @@ func (s *Server) reloads(ctx context.Context) {
 			return
 		case <-s.opts.Reload:
 			s.reload()
+			go s.prefetch(ctx)
 		}
 	}
 }

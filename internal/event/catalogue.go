@@ -7,27 +7,28 @@ type Code string
 
 // Codes of the catalogue.
 const (
-	DHCPOffer    Code = "dhcp.offer"
-	DHCPAck      Code = "dhcp.ack"
-	DHCPNak      Code = "dhcp.nak"
-	DHCPIgnored  Code = "dhcp.ignored"
-	DHCPDropped  Code = "dhcp.dropped"
-	DHCPDeclined Code = "dhcp.declined"
-	DHCPReleased Code = "dhcp.released"
-	DHCPSendFail Code = "dhcp.send-failed"
-	PXEAck       Code = "pxe.ack"
-	NBPMissing   Code = "nbp.missing"
-	PoolEmpty    Code = "dhcp.pool-empty"
-	FileRead     Code = "file.read"
-	FileProbe    Code = "file.probe"
-	FileMissing  Code = "file.not-found"
-	FileAborted  Code = "file.aborted"
-	FileStalled  Code = "file.stalled"
-	FileRefused  Code = "file.refused"
-	FileFault    Code = "file.fault"
-	ConfigLoaded Code = "config.loaded"
-	ConfigFault  Code = "config.refused"
-	LeaseFault   Code = "lease.fault"
+	DHCPOffer      Code = "dhcp.offer"
+	DHCPAck        Code = "dhcp.ack"
+	DHCPNak        Code = "dhcp.nak"
+	DHCPIgnored    Code = "dhcp.ignored"
+	DHCPDropped    Code = "dhcp.dropped"
+	DHCPDeclined   Code = "dhcp.declined"
+	DHCPReleased   Code = "dhcp.released"
+	DHCPSendFail   Code = "dhcp.send-failed"
+	PXEAck         Code = "pxe.ack"
+	NBPMissing     Code = "nbp.missing"
+	PoolEmpty      Code = "dhcp.pool-empty"
+	FileRead       Code = "file.read"
+	FileProbe      Code = "file.probe"
+	FileMissing    Code = "file.not-found"
+	FileAborted    Code = "file.aborted"
+	FileStalled    Code = "file.stalled"
+	FileRefused    Code = "file.refused"
+	FileFault      Code = "file.fault"
+	DownloadFailed Code = "image.download-failed"
+	ConfigLoaded   Code = "config.loaded"
+	ConfigFault    Code = "config.refused"
+	LeaseFault     Code = "lease.fault"
 )
 
 // Entry explains a code to a person.
@@ -58,6 +59,7 @@ var catalogue = []Entry{
 	{FileStalled, slog.LevelWarn, "transfer gave up", "the client stopped acknowledging", "look for packet loss, a firewall that drops the data port, or a path with a smaller MTU"},
 	{FileRefused, slog.LevelWarn, "request refused", "the request was malformed or asked for something that is never served", ""},
 	{FileFault, slog.LevelError, "file could not be read", "the name exists but reading it failed on this server", "check the file that the error names"},
+	{DownloadFailed, slog.LevelWarn, "image could not be downloaded", "a kernel or initial RAM disk that is named by URL; machines get the copy from before, if there is one", "check the URL and this server's way to it"},
 	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},
 	{ConfigFault, slog.LevelError, "configuration refused", "the file has faults; the configuration that was running goes on", "run hobnail check and mend what it lists"},
 	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
