@@ -1,6 +1,7 @@
 // Package httpserve serves the boot-file tree over HTTP/1.1 to firmware,
-// loaders and installers. It redirects nothing, whatever a path looks like:
-// EDK2 takes a 301 for a failure.
+// loaders and installers. It reads only: GET and HEAD. It redirects nothing,
+// however a path is spelled: EDK2 takes a 301 for a failure
+// (HttpBootClient.c), and net/http's ServeMux would send one for "//".
 package httpserve
 
 import (
@@ -10,8 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,142 +24,131 @@ import (
 type Server struct {
 	Opener bootfile.Opener
 	Events event.Sink
+
+	limits *limits // nil: those of standard
 }
 
-// Limits of a connection.
-const (
-	maxHeader     = 16 << 10
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	stopTimeout   = time.Second
-)
+// limits is what one client, or all together, may use.
+type limits struct {
+	connections int           // at a time; an idle one makes room for a new one
+	header      int           // octets of a request, about
+	headerTime  time.Duration // for a request to arrive
+	idleTime    time.Duration // between two requests on a connection
+	stallTime   time.Duration // without an octet taken by the client
+	stopTime    time.Duration // for transfers to end when the server stops
+}
 
-// Serve answers the connections of a listener until the context ends, which is
-// no error.
+func standard() *limits {
+	return &limits{
+		connections: 2048,
+		header:      16 << 10,
+		headerTime:  10 * time.Second,
+		idleTime:    2 * time.Minute,
+		stallTime:   time.Minute,
+		stopTime:    5 * time.Second,
+	}
+}
+
+func (s *Server) limit() *limits {
+	if s.limits == nil {
+		return standard()
+	}
+	return s.limits
+}
+
+// Serve answers the connections of a listener, which it closes, until the
+// context ends, which is no error. Transfers under way then have five seconds
+// to come to their end.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	lim := s.limit()
+	door := newGate(ln, lim.connections)
 	srv := &http.Server{
-		Handler: s, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler:                      s,
+		MaxHeaderBytes:               lim.header,
+		ReadHeaderTimeout:            lim.headerTime,
+		IdleTimeout:                  lim.idleTime,
+		ConnState:                    door.track,
+		DisableGeneralOptionsHandler: true,
+		// What net/http would log are the faults of clients.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	stopped := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.stopTime)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			srv.Close()
 		}
 	})
-	defer unhook()
-	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	err := srv.Serve(door)
+	if unhook() { // the context goes on: it is the listener that failed
+		srv.Close()
 		return err
 	}
+	<-stopped
 	return nil
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := newWriter(w, s.limit().stallTime)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		plain(w, http.StatusMethodNotAllowed, "only GET and HEAD")
+		out.Header().Set("Allow", "GET, HEAD")
+		out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
+		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", "only GET and HEAD are answered"))
 		return
 	}
-	name, err := url.PathUnescape(strings.SplitN(r.RequestURI, "?", 2)[0])
+	path, err := requestPath(r)
 	if err != nil {
-		plain(w, http.StatusBadRequest, "malformed path")
+		out.text(http.StatusBadRequest, "The path is malformed.")
+		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", err.Error()))
 		return
 	}
-	switch name {
+	switch path {
 	case "/":
-		plain(w, http.StatusOK, "hobnail: a network boot server; machines read their boot files here")
-		return
+		out.text(http.StatusOK, "This is hobnail, a network boot server. Machines read their boot files here.")
 	case "/healthz":
-		plain(w, http.StatusOK, "ok")
-		return
+		out.text(http.StatusOK, "ok")
+	default:
+		s.file(out, r, path)
 	}
-	s.file(w, r, name)
 }
 
-func (s *Server) file(w http.ResponseWriter, r *http.Request, name string) {
-	start := time.Now()
-	req := bootfile.Request{Name: name, Client: clientOf(r), Local: localOf(r), Via: "http", Agent: r.UserAgent()}
-	f, err := s.Opener.Open(r.Context(), req)
-	switch {
-	case errors.Is(err, bootfile.ErrNotFound):
-		plain(w, http.StatusNotFound, "no such boot file")
-		s.emit(start, event.FileMissing, req, slog.String("name", name))
-		return
-	case err != nil:
-		plain(w, http.StatusInternalServerError, "the file could not be read; see the server's log")
-		s.emit(start, event.FileFault, req, slog.String("name", name), slog.String("error", err.Error()))
-		return
+// requestPath is the path of a request with its percent-encoding undone, once.
+// It is taken from the request line itself, where nothing has been cleaned or
+// joined yet. A query means nothing here.
+func requestPath(r *http.Request) (string, error) {
+	raw := r.RequestURI
+	if !strings.HasPrefix(raw, "/") { // a proxy's form, http://host/path
+		raw = r.URL.EscapedPath()
 	}
-	defer f.Close()
-	h := w.Header()
-	h.Set("Content-Type", contentType(f))
-	if f.ETag != "" {
-		h.Set("ETag", f.ETag)
+	raw, _, _ = strings.Cut(raw, "?")
+	path, err := url.PathUnescape(raw)
+	if err != nil || path == "" {
+		return "", errors.New("the path is malformed")
 	}
-	cw := &counting{ResponseWriter: w}
-	http.ServeContent(cw, r, "", f.ModTime, io.NewSectionReader(f.Content, 0, f.Size))
-	code := event.FileRead
-	if r.Method == http.MethodGet && cw.status < 300 && cw.n < f.Size && r.Header.Get("Range") == "" {
-		code = event.FileAborted
-	}
-	s.emit(start, code, req, slog.String("name", f.Name), slog.String("via", "http"), slog.String("method", r.Method),
-		slog.Int("status", cw.status), slog.Int64("octets", cw.n), slog.Duration("duration", time.Since(start)))
+	return path, nil
 }
 
-// contentType is what UEFI HTTP boot tells images by, beside the suffix.
-func contentType(f *bootfile.File) string {
-	lower := strings.ToLower(f.Name)
-	switch {
-	case f.ContentType != "":
-		return f.ContentType
-	case strings.HasSuffix(lower, ".efi"):
-		return "application/efi"
-	case strings.HasSuffix(lower, ".iso"):
-		return "application/vnd.efi-iso"
-	case strings.HasSuffix(lower, ".img"):
-		return "application/vnd.efi-img"
+// shown makes a text from the network fit for one line of a log.
+func shown(s string) string {
+	if len(s) > 256 {
+		s = s[:256] + "..."
 	}
-	return "application/octet-stream"
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }
 
-func plain(w http.ResponseWriter, status int, text string) {
+func (s *Server) emit(r *http.Request, code event.Code, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("method", r.Method), slog.String("via", via))
+	s.Events.Emit(event.Event{Time: time.Now(), Code: code, Client: client(r), Attrs: attrs})
+}
+
+// text answers with one line.
+func (w *writer) text(status int, line string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(line)+1))
 	w.WriteHeader(status)
-	io.WriteString(w, text+"\n")
-}
-
-// counting remembers what was answered.
-type counting struct {
-	http.ResponseWriter
-	status int
-	n      int64
-}
-
-func (c *counting) WriteHeader(status int) {
-	c.status = status
-	c.ResponseWriter.WriteHeader(status)
-}
-
-func (c *counting) Write(b []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(b)
-	c.n += int64(n)
-	return n, err
-}
-
-func (s *Server) emit(now time.Time, code event.Code, r bootfile.Request, attrs ...slog.Attr) {
-	s.Events.Emit(event.Event{Time: now, Code: code, Client: r.Client, Attrs: attrs})
-}
-
-func clientOf(r *http.Request) netip.AddrPort {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
-
-func localOf(r *http.Request) netip.Addr {
-	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
+	io.WriteString(w, line+"\n")
 }
