@@ -20,7 +20,9 @@ import (
 // configfile says nothing about a file that it cannot read, hence the test.
 //
 // As in GRUB, no terminal is chosen, and after a failure the machine starts
-// again.
+// again, to meet whichever server is alive by then. Leaving at once would end
+// in the firmware's setup, for exit counts as success (OVMF 2022.11 does so
+// after HTTP boot too).
 func RAMDiskGRUB(server netip.Addr, config string) []byte {
 	host := safe(address(server), ".")
 	config = fileName(config)
@@ -66,8 +68,8 @@ func ramDiskFailure(host, config string) []string {
 		"  echo " + grubWord("Check that hobnail runs, and that UDP port 69 of "+host+" can be reached"),
 		"  echo 'from the addresses below (firewall, route).'",
 		"else",
-		"  echo 'DHCP gave no address to at least one network card. Check that a DHCP'",
-		"  echo 'server answers on this network and has addresses left, and the cable.'",
+		"  echo 'GRUB found no network card, or DHCP gave one of them no address; see above.'",
+		"  echo 'Check that a DHCP server answers on this network and has addresses left.'",
 		"fi",
 		"echo 'Cards and addresses:'",
 		"net_ls_cards",
