@@ -1,58 +1,102 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hobnail/internal/model"
 )
 
-// installers is where Debian's debian-installer-<release>-netboot-<arch>
-// packages put a kernel and an initial RAM disk. The text front end works on
-// any console, graphical or serial.
+// installers is where the Debian packages debian-installer-<release>-netboot-<arch>
+// put a kernel. The text front end is the one that any console can show.
 const installers = "usr/lib/debian-installer/images/*/*/text/debian-installer/*/linux"
 
+// pcConsoles makes Debian's installer show itself on the first serial line and
+// on the screen; without it a PC's kernel uses the screen alone. Firmware of
+// other architectures tells the kernel which console there is.
+const pcConsoles = "console=ttyS0,115200 console=tty0"
+
 // Discover finds the Debian installers on a host. root is its file system from
-// "/". The newest release comes first; images are named debian-12 for x64 and
-// debian-12-arm64 and so on for others.
+// "/". Images are named debian-12 for x64, debian-12-arm64 and so on for
+// others; newer releases come first, x64 before others.
 func Discover(root fs.FS) []model.Image {
 	kernels, err := fs.Glob(root, installers)
 	if err != nil {
 		return nil // only a malformed pattern can be the cause
 	}
-	var found []model.Image
+	var found []installer
 	for _, kernel := range kernels {
-		dir := path.Dir(kernel)
-		parts := strings.Split(dir, "/") // usr lib debian-installer images 12 amd64 text …
-		release, arch := parts[4], parts[5]
-		cpu, ok := debianCPU(arch)
-		initrd := path.Join(dir, "initrd.gz")
-		if _, err := fs.Stat(root, initrd); !ok || err != nil {
-			continue
+		if in, ok := inspect(root, kernel); ok {
+			found = append(found, in)
 		}
-		found = append(found, debianInstaller(release, arch, cpu, "/"+kernel, "/"+initrd))
 	}
-	slices.SortStableFunc(found, func(a, b model.Image) int { return strings.Compare(b.Source, a.Source) })
-	slices.SortStableFunc(found, func(a, b model.Image) int { return strings.Compare(string(b.CPU), string(a.CPU)) })
-	return found
+	slices.SortFunc(found, func(a, b installer) int {
+		return cmp.Or(cmp.Compare(b.release, a.release), cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.arch, b.arch))
+	})
+	images := make([]model.Image, len(found))
+	for i, in := range found {
+		images[i] = in.image()
+	}
+	return images
 }
 
-func debianInstaller(release, arch string, cpu model.CPU, kernel, initrd string) model.Image {
-	name := "debian-" + release
-	title := fmt.Sprintf("Debian %s installer", release)
-	if cpu != model.CPUX64 {
-		name += "-" + string(cpu)
-		title += " (" + arch + ")"
-	}
-	return model.Image{
-		Name: name, Title: title, CPU: cpu, Kernel: kernel, Initrd: []string{initrd},
-		Source: fmt.Sprintf("Debian package debian-installer-%s-netboot-%s", release, arch),
-	}
+// installer is one that was found.
+type installer struct {
+	release        int
+	arch           string // Debian's name
+	cpu            model.CPU
+	kernel, initrd string // from the root, without a slash
 }
 
+// inspect looks at what lies around a kernel; ok is false where that is no
+// whole installer of a numbered release for a processor that we know.
+func inspect(root fs.FS, kernel string) (in installer, ok bool) {
+	dir := path.Dir(kernel)
+	parts := strings.Split(dir, "/") // usr lib debian-installer images 12 amd64 text …
+	in = installer{arch: parts[5], kernel: kernel, initrd: path.Join(dir, "initrd.gz")}
+	release, err := strconv.ParseUint(parts[4], 10, 16)
+	in.release = int(release)
+	in.cpu, ok = debianCPU(in.arch)
+	return in, ok && err == nil && path.Base(dir) == in.arch && isFile(root, in.kernel) && isFile(root, in.initrd)
+}
+
+func isFile(root fs.FS, name string) bool {
+	info, err := fs.Stat(root, name)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+func (in installer) rank() int {
+	if in.cpu == model.CPUX64 {
+		return 0
+	}
+	return 1
+}
+
+func (in installer) image() model.Image {
+	img := model.Image{
+		Name:   fmt.Sprintf("debian-%d", in.release),
+		Title:  fmt.Sprintf("Debian %d installer", in.release),
+		CPU:    in.cpu,
+		Kernel: "/" + in.kernel,
+		Initrd: []string{"/" + in.initrd},
+		Source: fmt.Sprintf("Debian package debian-installer-%d-netboot-%s", in.release, in.arch),
+	}
+	if in.cpu != model.CPUX64 {
+		img.Name += "-" + string(in.cpu)
+		img.Title += " (" + in.arch + ")"
+	}
+	if in.cpu == model.CPUX64 || in.cpu == model.CPUIA32 {
+		img.Cmdline = pcConsoles
+	}
+	return img
+}
+
+// debianCPU tells a processor family by the name of Debian's architecture.
 func debianCPU(arch string) (model.CPU, bool) {
 	switch arch {
 	case "amd64":

@@ -1,5 +1,6 @@
 // Package image knows what can be booted: it finds installers on this host and
-// gives their files the names under which clients ask for them.
+// gives their files the names under which clients ask for them. It looks at
+// files but opens none.
 package image
 
 import (
@@ -19,19 +20,21 @@ type FileRef struct {
 	Path string // absolute local path, or http(s) URL
 }
 
-// Files lists the kernel, then the initial RAM disks in order. Names are made
-// of the last part of path or URL; where two would be equal, the later one
-// gets its position in front.
+// Files lists the kernel, then the initial RAM disks in order. A name is made
+// of the last part of its path or URL, in letters, digits and ._+~- only, for
+// not every loader takes others; where two would be alike (initrd.gz of two
+// folders), the later one gets its position in front.
 func Files(img model.Image) []FileRef {
-	var refs []FileRef
-	seen := map[string]bool{}
-	for i, p := range append([]string{img.Kernel}, img.Initrd...) {
-		base := baseName(p)
-		if base == "" || seen[base] {
-			base = fmt.Sprintf("%d-%s", i, base)
+	paths := append([]string{img.Kernel}, img.Initrd...)
+	refs := make([]FileRef, len(paths))
+	taken := map[string]bool{}
+	for i, p := range paths {
+		name := baseName(p)
+		for taken[name] {
+			name = fmt.Sprintf("%d-%s", i, name)
 		}
-		seen[base] = true
-		refs = append(refs, FileRef{Name: Prefix + img.Name + "/" + base, Path: p})
+		taken[name] = true
+		refs[i] = FileRef{Name: Prefix + img.Name + "/" + name, Path: p}
 	}
 	return refs
 }
@@ -45,17 +48,23 @@ func Names(img model.Image) (kernel string, initrd []string) {
 	return files[0].Name, initrd
 }
 
-// baseName is the last part of a path or URL in characters that every loader
-// takes in a file name; others become "_".
+// baseName is the last part of a path or URL, or "file" if that is none.
 func baseName(p string) string {
-	if i := strings.IndexAny(p, "?#"); i >= 0 && strings.Contains(p, "://") {
-		p = p[:i]
+	if _, rest, ok := strings.Cut(p, "://"); ok {
+		if i := strings.IndexAny(rest, "?#"); i >= 0 {
+			rest = rest[:i]
+		}
+		_, p, _ = strings.Cut(rest, "/") // without the host
 	}
-	return strings.Map(func(r rune) rune {
+	base := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._+~-", r):
 			return r
 		}
 		return '_'
 	}, path.Base(p))
+	if strings.Trim(base, "._") == "" {
+		return "file"
+	}
+	return base
 }
