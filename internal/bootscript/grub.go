@@ -113,18 +113,23 @@ func (w *grubWriter) failed(what, command string) {
 // section 3.1.1; OVMF does), so what is installed there is started by GRUB: a
 // shim before Windows, for on a disk with both the shim's menu offers both.
 // root must be the disk, or the program started is told that it came from the
-// network. Firmware that has not connected its disks for a network boot shows
-// none to GRUB; exit is then all that is left.
+// network. The disk that GRUB came from (cmdpath) is passed over: after UEFI
+// HTTP boot that is a RAM disk with GRUB on it. Firmware that has not
+// connected its disks for a network boot shows none to GRUB; exit is then all
+// that is left.
 func (w *grubWriter) localDisk() {
 	w.line("function local_disk {")
 	w.line("  set suffix=x64")
 	w.line(`  if [ "$grub_cpu" = i386 ]; then set suffix=ia32; fi`)
 	w.line(`  if [ "$grub_cpu" = arm64 ]; then set suffix=aa64; fi`)
+	w.line(`  regexp --set=1:own '\(([^)]*)\)' "$cmdpath"`)
 	w.line("  for file in (hd*)/EFI/*/shim$suffix.efi (hd*)/EFI/Microsoft/Boot/bootmgfw.efi (hd*)/EFI/BOOT/BOOT$suffix.EFI; do")
 	w.line(`    if [ -f "$file" ]; then`)
-	w.line(`      echo "Starting $file"`)
 	w.line(`      regexp --set=1:root '\(([^)]*)\)' "$file"`)
-	w.line(`      if chainloader "$file"; then boot; fi`)
+	w.line(`      if [ "$root" != "$own" ]; then`)
+	w.line(`        echo "Starting $file"`)
+	w.line(`        if chainloader "$file"; then boot; fi`)
+	w.line("      fi")
 	w.line("    fi")
 	w.line("  done")
 	w.line("  exit")
