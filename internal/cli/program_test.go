@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"hobnail/internal/model"
 )
@@ -20,6 +21,9 @@ func (s *script) program(words []string) error {
 	content, err := bootProgram(arch)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(filepath.Base(words[0]), "grubproxy") {
+		content = append(content, "@HOBNAIL-SERVER"...) // its place for the server's address
 	}
 	s.write(words[0], content)
 	return nil
