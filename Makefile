@@ -15,14 +15,15 @@ run: setup-run build ## serve on every interface, beside the DHCP server that is
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
 
 build: $(NBP) ## leave ./hobnail
-	go build -trimpath -o hobnail ./cmd/hobnail
+	CGO_ENABLED=0 go build -trimpath -o hobnail ./cmd/hobnail
 
 test: setup-test build lint unit interop lab ## everything that is tested
 
 setup-run setup-test:
 	@scripts/setup $(@:setup-%=%)
 
-$(NBP): scripts/fetch-nbp $(wildcard internal/nbp/pack/*.go)
+# The packer is package nbp too: a change of it may change the archive.
+$(NBP): scripts/fetch-nbp scripts/grub-proxy.cfg $(wildcard internal/nbp/pack/*.go) $(filter-out %_test.go,$(wildcard internal/nbp/*.go))
 	scripts/fetch-nbp build/nbp
 	go run ./internal/nbp/pack build/nbp $@
 

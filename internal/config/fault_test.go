@@ -139,8 +139,8 @@ func TestParseFaults(t *testing.T) {
 			`11:9: lease "one hour" is not a length of time; write it as 30s, 10m, 1h or 7d`,
 		}},
 		{"loader", []string{
-			`4:10: loader "pixe" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim and file names such as bootmgfw.efi; did you mean ipxe?`,
-			`7:10: loader "efi/bootx64.efi" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim and file names such as bootmgfw.efi`,
+			`4:10: loader "pixe" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi; did you mean ipxe?`,
+			`7:10: loader "efi/bootx64.efi" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi`,
 		}},
 		{"mac", []string{
 			`3:7: mac "52:54:00:12:34" is not a MAC address; write it as 52:54:00:12:34:56`,

@@ -59,7 +59,7 @@ func parseCPU(s string) (model.CPU, error) {
 // parseLoader takes a kind of boot program, or a file by its name. A word
 // without a dot is a slip of the fingers, not a file.
 func parseLoader(s string) (string, error) {
-	kinds := []string{"ipxe", "grub", "shim", "pxelinux", "ipxe-shim"}
+	kinds := []string{"ipxe", "grub", "shim", "pxelinux", "ipxe-shim", "grub-proxy"}
 	if slices.Contains(kinds, s) {
 		return s, nil
 	}

@@ -29,6 +29,11 @@ func describe(a model.Arch, file string, b []byte) (Program, error) {
 	if image != nil {
 		p.describePE(image)
 	}
+	if p.Loader == LoaderGRUBProxy {
+		if _, err := findPlace(b); err != nil {
+			return p, err
+		}
+	}
 	p.Version = sbatVersion(p.SBAT)
 	if p.Version == "" {
 		p.Version = versionIn(p.Loader, b)

@@ -44,12 +44,15 @@ func TestEmbeddedPrograms(t *testing.T) {
 		{model.ArchBIOS, LoaderIPXE, "undionly.kpxe", "x86 real mode", nil, ""},
 		{model.ArchBIOS, LoaderPXELINUX, "pxelinux.0", "x86 real mode", nil, ""},
 		{model.ArchIA32, LoaderGRUB, "grubia32.efi", "i386 PE32", []string{"unsigned"}, "grub"},
+		{model.ArchIA32, LoaderGRUBProxy, "grubproxyia32.efi", "i386 PE32", []string{"unsigned"}, ""},
 		{model.ArchX64, LoaderShim, "shimx64.efi", "x86-64 PE32+", []string{microsoft2011, microsoft2023}, "shim"},
 		{model.ArchX64, LoaderGRUB, "grubx64.efi", "x86-64 PE32+", []string{debian}, "grub"},
 		{model.ArchX64, LoaderIPXE, "snponly.efi", "x86-64 PE32+", []string{"unsigned"}, ""},
 		{model.ArchARM32, LoaderGRUB, "grubarm.efi", "ARM Thumb PE32", []string{"unsigned"}, ""},
+		{model.ArchARM32, LoaderGRUBProxy, "grubproxyarm.efi", "ARM Thumb PE32", []string{"unsigned"}, ""},
 		{model.ArchARM64, LoaderShim, "shimaa64.efi", "AArch64 PE32+", []string{microsoft2011, microsoft2023}, "shim"},
 		{model.ArchARM64, LoaderGRUB, "grubaa64.efi", "AArch64 PE32+", []string{debian}, "grub"},
+		{model.ArchARM64, LoaderGRUBProxy, "grubproxyaa64.efi", "AArch64 PE32+", []string{"unsigned"}, ""},
 	} {
 		t.Run(string(tt.arch)+" "+string(tt.loader), func(t *testing.T) {
 			p, ok := v.Find(tt.arch, tt.loader)

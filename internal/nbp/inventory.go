@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -138,13 +139,35 @@ func (v *Inventory) find(a model.Arch, file string) (item, bool) {
 // is fs.ErrNotExist if there is no such program; any other means that the
 // embedded archive is damaged.
 func (v *Inventory) Open(a model.Arch, file string) (content io.ReaderAt, size int64, modTime time.Time, err error) {
-	it, ok := v.find(a, file)
-	if !ok {
-		return nil, 0, time.Time{}, fmt.Errorf("opening boot program %s/%s: %w", a, file, fs.ErrNotExist)
-	}
-	b, err := it.content()
+	it, b, err := v.read(a, file)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
 	return bytes.NewReader(b), int64(len(b)), it.modTime, nil
+}
+
+// OpenFor is Open for a client that reaches this server at an IPv4 address. A
+// program of kind LoaderGRUBProxy has the address in its bytes, which are then
+// not those of its SHA256; all others are as Open gives them.
+func (v *Inventory) OpenFor(a model.Arch, file string, server netip.Addr) (content io.ReaderAt, size int64, modTime time.Time, err error) {
+	it, b, err := v.read(a, file)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	content = bytes.NewReader(b)
+	if it.Loader == LoaderGRUBProxy {
+		if content, err = withServer(b, server); err != nil {
+			return nil, 0, time.Time{}, fmt.Errorf("opening boot program %s/%s: %v", a, file, err)
+		}
+	}
+	return content, int64(len(b)), it.modTime, nil
+}
+
+func (v *Inventory) read(a model.Arch, file string) (item, []byte, error) {
+	it, ok := v.find(a, file)
+	if !ok {
+		return item{}, nil, fmt.Errorf("opening boot program %s/%s: %w", a, file, fs.ErrNotExist)
+	}
+	b, err := it.content()
+	return it, b, err
 }

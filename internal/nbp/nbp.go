@@ -19,13 +19,16 @@ type Loader string
 
 // Kinds of boot programs.
 const (
-	LoaderIPXE     Loader = "ipxe"
-	LoaderShim     Loader = "shim" // starts the GRUB beside it
-	LoaderGRUB     Loader = "grub"
-	LoaderPXELINUX Loader = "pxelinux"
-	LoaderIPXEShim Loader = "ipxe-shim" // starts the iPXE beside it
-	LoaderCustom   Loader = "custom"    // anything else; asked for by its name
-	LoaderSupport  Loader = "support"   // fetched by one of the others, never first
+	LoaderIPXE Loader = "ipxe"
+	LoaderShim Loader = "shim" // starts the GRUB beside it
+	LoaderGRUB Loader = "grub"
+	// LoaderGRUBProxy is a GRUB that has its server's address written into
+	// it, for machines that get their own address from somebody else.
+	LoaderGRUBProxy Loader = "grub-proxy"
+	LoaderPXELINUX  Loader = "pxelinux"
+	LoaderIPXEShim  Loader = "ipxe-shim" // starts the iPXE beside it
+	LoaderCustom    Loader = "custom"    // anything else; asked for by its name
+	LoaderSupport   Loader = "support"   // fetched by one of the others, never first
 )
 
 // Program is one boot program, or a file that one needs.
@@ -77,6 +80,8 @@ func LoaderOf(file string) Loader {
 		return LoaderIPXEShim
 	case strings.HasPrefix(name, "shim"):
 		return LoaderShim
+	case strings.HasPrefix(name, "grubproxy"):
+		return LoaderGRUBProxy
 	case hasAny(strings.HasPrefix, "grub") || name == "core.0" || name == "core.efi" || name == "core.elf":
 		return LoaderGRUB
 	case hasAny(strings.HasPrefix, "pxelinux", "lpxelinux", "gpxelinux", "syslinux"):
@@ -97,15 +102,15 @@ func Want(a model.Arch) []string {
 	case model.ArchBIOS:
 		return []string{"undionly.kpxe", "pxelinux.0"}
 	case model.ArchIA32:
-		return []string{"grubia32.efi", "snponly.efi"}
+		return []string{"grubia32.efi", "snponly.efi", "grubproxyia32.efi"}
 	case model.ArchX64:
 		return []string{"shimx64.efi", "grubx64.efi", "snponly.efi", "ipxe-shimx64.efi"}
 	case model.ArchIA64:
 		return []string{"grubia64.efi"}
 	case model.ArchARM32:
-		return []string{"grubarm.efi", "snponly.efi"}
+		return []string{"grubarm.efi", "snponly.efi", "grubproxyarm.efi"}
 	case model.ArchARM64:
-		return []string{"shimaa64.efi", "grubaa64.efi", "snponly.efi", "ipxe-shimaa64.efi"}
+		return []string{"shimaa64.efi", "grubaa64.efi", "snponly.efi", "ipxe-shimaa64.efi", "grubproxyaa64.efi"}
 	case model.ArchRISCV32, model.ArchRISCV64, model.ArchLoongArch64:
 		return []string{"grub" + strings.TrimPrefix(string(a), "uefi-") + ".efi", "snponly.efi"}
 	case model.ArchPowerOF:

@@ -25,6 +25,7 @@ func TestLoaderOf(t *testing.T) {
 		{"mmx64.efi", LoaderSupport},
 		{"fbaa64.efi", LoaderSupport},
 		{"grubx64.efi", LoaderGRUB},
+		{"grubproxyaa64.efi", LoaderGRUBProxy},
 		{"grub2.0", LoaderGRUB},
 		{"core.0", LoaderGRUB},
 		{"core.elf", LoaderGRUB},

@@ -1,0 +1,35 @@
+//go:build lab
+
+package lab
+
+import "testing"
+
+// TestProxyGRUB switches on machines for which there is no iPXE, beside
+// somebody else's DHCP server: they start a GRUB that hobnail has written its
+// address into. Through a relay GRUB also needs the route that the other
+// server gave.
+func TestProxyGRUB(t *testing.T) {
+	for _, r := range []row{
+		{"uefi-arm64-beside-dnsmasq", UEFIARM64, besideDnsmasq, menu("kernel-arm64") + images,
+			[]string{grub, "Asking hobnail at " + localAddr, kernelLine}},
+		{"uefi-ia32-beside-dnsmasq", UEFIIA32, besideDnsmasq, boots("kernel") + images,
+			[]string{grub, "Asking hobnail at " + localAddr, kernelLine}},
+		{"uefi-ia32-beside-kea-relay", UEFIIA32, relayedBesideKea, menu("kernel") + images,
+			[]string{grub, "Asking hobnail at " + coreAddr, kernelLine}},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			Slot(t)
+			l := New(t)
+			lan := l.Link("lan")
+			server, record := r.network(l, lan, r.conf)
+			m := l.Machine(r.kind, lan, MachineOpts{})
+			for _, pattern := range r.shows {
+				m.Expect(pattern)
+			}
+			m.Stop()
+			record.CheckDHCP(server.Host.Addr())
+			checkSimulation(t, server, record)
+		})
+	}
+}
