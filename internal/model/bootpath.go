@@ -20,6 +20,7 @@ const (
 	ScriptIPXE     = "boot.ipxe"
 	ScriptAutoexec = "autoexec.ipxe" // iPXE 2.0's signed build has no embedded script and asks for this
 	ScriptGRUB     = "grub.cfg"
+	ScriptUBoot    = "boot.scr.uimg" // what U-Boot asks for by itself, before all else
 	// RAMDiskFile is the disk image for UEFI HTTP boot. EDK2 tells by the
 	// suffix, or by the content type, that it is one.
 	RAMDiskFile = "boot.img"

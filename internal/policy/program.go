@@ -43,6 +43,10 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 		d.Boot = v.script(d, f)
 		return true
 	}
+	if f.Class == classify.ClassUBoot && c.loader == "" {
+		d.Boot = uboot(d, f)
+		return true
+	}
 	prog, ok := v.program(d, f, c.loader)
 	if !ok {
 		return false
@@ -101,6 +105,14 @@ func (v View) script(d *Decision, f *classify.Facts) *Boot {
 		d.because("ipxe", "built-in", "iPXE is running but knows no HTTP, or HTTP is off: its script by TFTP")
 	}
 	return b
+}
+
+// uboot is what U-Boot's own DHCP client gets: a script that makes it read
+// pxelinux.cfg. It needs no boot program.
+func uboot(d *Decision, f *classify.Facts) *Boot {
+	d.because("u-boot", "built-in", "U-Boot reads a menu by itself: it gets a script that makes it do so")
+	path := model.BootPath{MAC: f.MAC, Arch: f.Arch, File: model.ScriptUBoot}.String()
+	return &Boot{File: path, NextServer: d.Server, Class: f.Class, Arch: f.Arch, Loader: LoaderScript}
 }
 
 // SpeaksHTTP reports whether iPXE can load by HTTP. A build that sends no

@@ -46,7 +46,7 @@ func TestBootPrograms(t *testing.T) {
 		{model.ArchARM32, uefi, "grubarm.efi", ""},
 		{model.ArchARM64, uefi, "shimaa64.efi", "snponly.efi"},
 		{model.ArchARM64, http, "snponly.efi", "snponly.efi"}, // no RAM disk here
-		{model.ArchARM64, uboot, "shimaa64.efi", ""},          // U-Boot takes no proxy's offer
+		{model.ArchARM64, uboot, "boot.scr.uimg", ""},         // a script; U-Boot takes no proxy's offer
 		{model.ArchRISCV64, uefi, "grubriscv64.efi", ""},
 		{model.ArchRISCV64, http, "boot.img", "boot.img"},
 		{model.ArchLoongArch64, uefi, "snponly.efi", "snponly.efi"},

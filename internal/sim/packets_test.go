@@ -122,7 +122,7 @@ func TestCaptures(t *testing.T) {
 		"42-ipxe-tftp-rrq":               both(notDHCPv4),
 		"43-ovmf-http-discover":          {"offer " + scriptOf + "uefi-x64/boot.img", "offer" + lease + scriptOf + "uefi-x64/boot.img"},
 		"44-aavmf-arm64-pxe-discover":    {"offer " + arm64 + "snponly.efi", "offer" + lease + arm64 + "shimaa64.efi"},
-		"45-uboot-arm64-discover":        {notOurs, "offer" + lease + "m/525252525252/uefi-arm64/shimaa64.efi"},
+		"45-uboot-arm64-discover":        {notOurs, "offer" + lease + "m/525252525252/uefi-arm64/boot.scr.uimg"},
 		"46-uboot-arm64-rrq":             both(notDHCPv4),
 		"48-ovmf-dhcpv6-solicit":         both(notDHCPv4),
 		"49-ovmf-dhcpv6-request":         both(notDHCPv4),

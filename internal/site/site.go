@@ -20,6 +20,7 @@ import (
 	"io"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,15 +58,20 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		if kind := scriptKind(p.File); kind != nil {
 			return s.script(r, name, kind, s.byName(p, r))
 		}
-		if p.File == model.RAMDiskFile {
+		switch {
+		case p.File == model.RAMDiskFile:
 			return s.ramDisk(r, name, p)
+		case strings.HasPrefix(p.File, image.Prefix):
+			// U-Boot puts its boot file's folder before every name.
+			r.Name = p.File
+			return s.Images.Open(ctx, r)
 		}
-		return s.program(name, p.Arch, p.File)
+		return s.program(r, name, p.Arch, p.File)
 	}
 	if kind := scriptKind(name); kind != nil {
 		return s.script(r, name, kind, s.byName(model.BootPath{File: name}, r))
 	}
-	return s.bareProgram(name)
+	return s.bareProgram(r, name)
 }
 
 // renderer writes a menu in the language of one loader.
@@ -83,6 +89,8 @@ func scriptKind(name string) renderer {
 	switch {
 	case base == model.ScriptIPXE, base == model.ScriptAutoexec:
 		return bootscript.IPXE
+	case base == model.ScriptUBoot:
+		return func(bootscript.Menu) []byte { return bootscript.UBoot() }
 	case base == model.ScriptGRUB, strings.HasPrefix(base, model.ScriptGRUB+"-01-"):
 		return bootscript.GRUB
 	case path.Base(dir) == "pxelinux.cfg" && (base == "default" || strings.HasPrefix(base, "01-")):
@@ -129,13 +137,15 @@ func (s *Site) generated(name string, b []byte) *bootfile.File {
 	}
 }
 
-// program opens a boot program of an architecture.
-func (s *Site) program(name string, arch model.Arch, file string) (*bootfile.File, error) {
+// program opens a boot program of an architecture. A GRUB for proxy mode has
+// our address in it, and the address in its ETag.
+func (s *Site) program(r bootfile.Request, name string, arch model.Arch, file string) (*bootfile.File, error) {
 	prog, ok := s.Programs.FindFile(arch, file)
 	if !ok {
 		return nil, bootfile.ErrNotFound
 	}
-	content, size, modified, err := s.Programs.Open(arch, file)
+	address := s.server(r).Address
+	content, size, modified, err := s.Programs.OpenFor(arch, file, address)
 	if err != nil {
 		return nil, fmt.Errorf("opening boot program %s for %s: %v", file, arch, err)
 	}
@@ -146,6 +156,9 @@ func (s *Site) program(name string, arch model.Arch, file string) (*bootfile.Fil
 		Name: name, Size: size, Content: content, ModTime: modified,
 		ETag: `"` + prog.SHA256 + `"`, Close: func() error { return nil },
 	}
+	if prog.Loader == nbp.LoaderGRUBProxy {
+		f.ETag = fmt.Sprintf(`"%s-%s"`, prog.SHA256, address)
+	}
 	if c, ok := content.(io.Closer); ok {
 		f.Close = c.Close
 	}
@@ -155,23 +168,24 @@ func (s *Site) program(name string, arch model.Arch, file string) (*bootfile.Fil
 	return f, nil
 }
 
-// bareProgram serves a program by its file name alone, where only one
-// architecture has one of that name.
-func (s *Site) bareProgram(name string) (*bootfile.File, error) {
-	var found *nbp.Program
+// bareProgram serves a program by its file name alone. Where several
+// architectures have one of that name, as with the ipxe.efi that iPXE's signed
+// shims ask for at the root, the machine that asks must be known.
+func (s *Site) bareProgram(r bootfile.Request, name string) (*bootfile.File, error) {
+	var archs []model.Arch
 	for _, p := range s.Programs.Programs() {
-		if p.File != name {
-			continue
+		if p.File == name {
+			archs = append(archs, p.Arch)
 		}
-		if found != nil {
-			return nil, bootfile.ErrNotFound
-		}
-		found = &p
 	}
-	if found == nil {
+	if len(archs) == 1 {
+		return s.program(r, name, archs[0], name)
+	}
+	arch := s.Boots.ByAddr(r.Client.Addr()).Arch
+	if !slices.Contains(archs, arch) {
 		return nil, bootfile.ErrNotFound
 	}
-	return s.program(name, found.Arch, found.File)
+	return s.program(r, name, arch, name)
 }
 
 // menu makes what a machine is shown.

@@ -51,7 +51,10 @@ kernel = "KERNEL"
 `
 
 // newSite serves one kernel file with the content "vmlinuz".
-func newSite(t *testing.T) *Site {
+func newSite(t *testing.T) *Site { return newSiteWith(t, t.TempDir()) }
+
+// newSiteWith has boot programs of the user's too.
+func newSiteWith(t *testing.T, programDir string) *Site {
 	t.Helper()
 	kernel := filepath.Join(t.TempDir(), "linux")
 	if err := os.WriteFile(kernel, []byte("vmlinuz"), 0o600); err != nil {
@@ -61,7 +64,7 @@ func newSite(t *testing.T) *Site {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	programs, refused, err := nbp.Load(t.TempDir())
+	programs, refused, err := nbp.Load(programDir)
 	if err != nil || len(refused) > 0 {
 		t.Fatal(err, refused)
 	}
@@ -126,6 +129,8 @@ func TestNamesThatLoadersAskFor(t *testing.T) {
 		{"pxelinux by MAC", "m/525400000001/bios/pxelinux.cfg/01-52-54-00-00-00-01", "", "/img/debian/linux"},
 		{"U-Boot by MAC at the root", "pxelinux.cfg/01-52-54-00-00-00-01", "", "/img/debian/linux"},
 		{"pxelinux at the end of its search", "pxelinux.cfg/default", "", "LABEL"},
+		{"U-Boot before all else", "boot.scr.uimg", "\x27\x05\x19\x56", "pxe get"},
+		{"a kernel behind U-Boot's folder", "m/525400000001/uefi-arm64/img/debian/linux", "vmlinuz", ""},
 		{"a kernel", "img/debian/linux", "vmlinuz", ""},
 		{"a kernel with a double slash", "//img//debian/./linux", "vmlinuz", ""},
 	} {
@@ -239,5 +244,80 @@ func TestRAMDiskIsRepeatable(t *testing.T) {
 		if !strings.Contains(first, want) {
 			t.Errorf("the disk lacks %q", want)
 		}
+	}
+}
+
+// A GRUB for proxy mode has the address by which the machine reaches us, or the
+// configured one, and two addresses are two files to a cache.
+func TestGRUBProxyHasOurAddress(t *testing.T) {
+	s := newSite(t)
+	const name = "m/525400000001/uefi-arm64/grubproxyaa64.efi"
+	first, f, err := read(t, s, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(first, "\nset server=10.77.1.2      \n") || f.ContentType != "application/efi" {
+		t.Errorf("the program (%s) does not know the address that the machine reached us by", f.ContentType)
+	}
+	s.Policy.Config.Server.Address = netip.MustParseAddr("192.168.100.200")
+	second, g, err := read(t, s, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(second, "\nset server=192.168.100.200\n") {
+		t.Error("the program does not know the configured address")
+	}
+	if f.ETag == g.ETag || len(first) != len(second) {
+		t.Errorf("ETags %s and %s, sizes %d and %d", f.ETag, g.ETag, len(first), len(second))
+	}
+}
+
+// iPXE's signed shims ask for ipxe.efi at the root, whatever they are built
+// for: the machine's own architecture counts.
+func TestBareNameOfSeveralArchitectures(t *testing.T) {
+	const machine = model.MAC("52:54:00:00:00:09")
+	dir := t.TempDir()
+	s := newSite(t)
+	programs := map[model.Arch]string{}
+	for _, a := range []model.Arch{model.ArchIA32, model.ArchARM64} {
+		p, ok := s.Programs.Find(a, nbp.LoaderGRUB)
+		if !ok {
+			t.Fatalf("no GRUB for %s is embedded", a)
+		}
+		program, _, err := read(t, s, "nbp/"+string(a)+"/"+p.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs[a] = program
+		if err := os.Mkdir(filepath.Join(dir, string(a)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, string(a), "ipxe.efi"), []byte(program), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		about string
+		arch  model.Arch // of what the machine read before; empty: nothing
+		want  model.Arch // empty: not found
+	}{
+		{"a machine known to be ARM64", model.ArchARM64, model.ArchARM64},
+		{"a machine known to be IA32", model.ArchIA32, model.ArchIA32},
+		{"a machine known to be of an architecture that has none", model.ArchARM32, ""},
+		{"a machine that nobody knows", "", ""},
+	} {
+		t.Run(tc.about, func(t *testing.T) {
+			s := newSiteWith(t, dir)
+			if tc.arch != "" {
+				s.Boots.Read(client.Addr(), model.BootPath{MAC: machine, Arch: tc.arch, File: "ipxe-shim.efi"})
+			}
+			got, _, err := read(t, s, "ipxe.efi")
+			switch {
+			case tc.want == "" && !errors.Is(err, bootfile.ErrNotFound):
+				t.Errorf("got %d octets, %v; want ErrNotFound", len(got), err)
+			case tc.want != "" && (err != nil || got != programs[tc.want]):
+				t.Errorf("got another program than that of %s (%v)", tc.want, err)
+			}
+		})
 	}
 }
