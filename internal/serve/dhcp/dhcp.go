@@ -46,7 +46,8 @@ type Server struct {
 }
 
 // maxRequest is longer than any datagram a client sends: an Ethernet frame
-// holds 1472 octets, and a longer one is cut and refused by the parser.
+// holds 1472 octets. A longer one is cut, which the parser refuses unless only
+// padding was lost.
 const maxRequest = 2048
 
 // Serve answers the packets of one port until the context ends or the

@@ -1,0 +1,105 @@
+package dhcp_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"hobnail/internal/lease"
+	"hobnail/internal/model"
+	"hobnail/internal/netio"
+	"hobnail/internal/policy"
+	"hobnail/internal/wire/dhcp4"
+	"hobnail/internal/wire/wiretest"
+)
+
+// slowest is what one packet may take from the socket to the socket.
+const slowest = 5 * time.Millisecond
+
+// FuzzPacketInReplyOut: any packet, on either port and in either mode, with
+// addresses in use, is answered by at most one packet that every client can
+// take, goes to one host or to the link, and is told about; and in time.
+func FuzzPacketInReplyOut(f *testing.F) {
+	for _, c := range wiretest.CapturesTo(f, dhcp4.ServerPort, dhcp4.BootPort) {
+		f.Add(c.Payload, c.Dst.Port() == dhcp4.BootPort, true)
+		f.Add(c.Payload, c.Dst.Port() == dhcp4.BootPort, false)
+	}
+	for _, c := range wiretest.Corpus(f, "dhcp4") {
+		if len(c.Payload) <= wiretest.MaxSeed {
+			f.Add(c.Payload, false, true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte, bootService, server bool) {
+		site, port := "", uint16(dhcp4.ServerPort)
+		if server {
+			site = serverSite
+		}
+		if bootService {
+			port = dhcp4.BootPort
+		}
+		took := time.Hour
+		for range 3 { // what else the machine does counts less
+			w := start(t, site)
+			hold(t, w, "10.99.0.50", "52:54:00:12:34:56")
+			before := time.Now()
+			sent := w.send(port, packetOf(b))
+			took = min(took, time.Since(before))
+			events := w.events.take()
+			if len(events) == 0 || len(sent) > 1 {
+				t.Fatalf("%d packets sent and %d events", len(sent), len(events))
+			}
+			for _, out := range sent {
+				checkOut(t, b, out)
+			}
+			checkHolder(t, w.table)
+			if took <= slowest {
+				return
+			}
+		}
+		t.Errorf("took %v, must take at most %v", took, slowest)
+	})
+}
+
+// packetOf is a datagram as it would come in: from the address that it says
+// is its sender's.
+func packetOf(b []byte) netio.Packet {
+	p := broadcast(b)
+	if req, err := dhcp4.Parse(b); err == nil && !req.CIAddr.IsUnspecified() {
+		p = netio.Packet{Data: b, IfIndex: eth0, Src: netip.AddrPortFrom(req.CIAddr, 4011), Dst: netip.MustParseAddr("10.99.0.1")}
+	}
+	return p
+}
+
+func checkOut(t *testing.T, request []byte, out netio.Sent) {
+	t.Helper()
+	req, err := dhcp4.Parse(request)
+	if err != nil {
+		t.Fatalf("a packet that cannot be read was answered: %v", err)
+	}
+	p, err := dhcp4.Parse(out.Data)
+	if err != nil || p.MissingEnd || p.Op != dhcp4.OpReply || p.Xid != req.Xid || len(out.Data) < 300 || len(out.Data) > 1472 {
+		t.Fatalf("the answer has %d octets, is read with error %v: %+v", len(out.Data), err, p)
+	}
+	for _, o := range p.Options {
+		if err := dhcp4.ValidateOption(o.Code, o.Data); err != nil && len(o.Data) < 255 {
+			t.Errorf("EDK2 would drop the answer: %v", err)
+		}
+	}
+	theirs, _ := req.Options.Get(dhcp4.OptRelayInfo)
+	mine, _ := p.Options.Get(dhcp4.OptRelayInfo)
+	if string(theirs) != string(mine) {
+		t.Errorf("option 82 is % x, the relay sent % x", mine, theirs)
+	}
+	to := out.To.Addr()
+	if to.IsUnspecified() || to.IsMulticast() && to != netip.MustParseAddr("255.255.255.255") || to == netip.MustParseAddr("10.99.0.1") {
+		t.Errorf("the answer goes to %s", out.To)
+	}
+}
+
+// checkHolder: nobody but its holder has the address that was in use.
+func checkHolder(t *testing.T, table *lease.Table) {
+	t.Helper()
+	if l, _ := table.ByAddr(netip.MustParseAddr("10.99.0.50")); l.MAC != model.MAC("52:54:00:12:34:56") || l.State == policy.StateOffered {
+		t.Errorf("the address in use is %+v", l)
+	}
+}
