@@ -25,6 +25,7 @@ func Slot(t TB) {
 	}
 	n := min(max(runtime.NumCPU(), 2), 4)
 	var held *os.File
+	start := time.Now()
 	took := poll(slotWait, func() bool {
 		for i := range n {
 			if held = tryLock(filepath.Join(dir, fmt.Sprint(i))); held != nil {
@@ -35,6 +36,9 @@ func Slot(t TB) {
 	})
 	if !took {
 		t.Fatalf("no machine slot became free within %v", slotWait)
+	}
+	if waited := time.Since(start).Round(time.Second); waited > 0 {
+		t.Logf("waited %v for its turn", waited)
 	}
 	t.Cleanup(func() { held.Close() })
 }
