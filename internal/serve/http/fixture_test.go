@@ -185,8 +185,3 @@ func status(answer string) string {
 	line, _, _ := strings.Cut(answer, "\r\n")
 	return strings.TrimPrefix(strings.TrimPrefix(line, "HTTP/1.1 "), "HTTP/1.0 ")
 }
-
-func body(answer string) string {
-	_, b, _ := strings.Cut(answer, "\r\n\r\n")
-	return b
-}

@@ -144,9 +144,7 @@ func TestHostilePaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets := []string{secret, "boot/.." + secret, "boot/../secret", "boot/%2e%2e/secret", "boot%2f..%2fsecret", "boot/%252e%252e/secret", "boot/linux%00.efi", "boot/linux/../../secret", `boot\..\secret`}
-	for _, line := range strings.Split(strings.TrimSpace(string(list)), "\n") {
-		targets = append(targets, line)
-	}
+	targets = append(targets, strings.Split(strings.TrimSpace(string(list)), "\n")...)
 	for _, target := range targets {
 		escaped := strings.NewReplacer("%", "%25", " ", "%20").Replace(target)
 		for _, form := range []string{target, "/" + target, "//" + target, "/boot/" + target, "/" + escaped, "/boot/" + strings.ReplaceAll(target, ".", "%2e")} {
