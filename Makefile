@@ -6,6 +6,8 @@ NBP         := internal/nbp/embedded/nbp.zip
 
 # Which tests of the lab: make lab LAB=TestMatrix/04
 LAB ?= .
+# Which machine make demo switches on
+KIND ?= uefi-x64-secure
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
@@ -43,8 +45,8 @@ lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo go test -tags lab -count=1 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
 
-demo: setup-test build ## one boot, to look at
-	@scripts/demo
+demo: setup-test build ## one boot, to look at: make demo KIND=bios
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; $$sudo go run ./internal/lab/demo -kind $(KIND)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -75,7 +76,11 @@ func (d described) request(cmd *cobra.Command) (*dhcp4.Packet, error) {
 				return nil, usagef(cmd, "--packet says all about the machine; leave --%s away", flag)
 			}
 		}
-		return sim.ReadPacket(d.packet)
+		b, err := os.ReadFile(d.packet)
+		if err != nil {
+			return nil, fmt.Errorf("reading a packet: %v", err)
+		}
+		return sim.ParsePacket(d.packet, b)
 	}
 	m := sim.Machine{
 		Arch: model.Arch(d.arch), HTTP: d.http, Stage: classify.Stage(d.stage),

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 
 	"hobnail/internal/classify"
@@ -124,22 +123,19 @@ func (m Machine) relayMarks(p *dhcp4.Packet) {
 	}
 }
 
-// ReadPacket reads a DHCP packet from a file: raw octets of the UDP payload,
-// or hexadecimal text in which lines that begin with "#" are remarks.
-func ReadPacket(path string) (*dhcp4.Packet, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading a packet: %v", err)
-	}
+// ParsePacket takes a machine's DHCP request out of what a file holds: raw
+// octets of the UDP payload, or hexadecimal text in which lines that begin
+// with "#" are remarks. name is for the error.
+func ParsePacket(name string, b []byte) (*dhcp4.Packet, error) {
 	if raw, ok := unhex(string(b)); ok {
 		b = raw
 	}
 	p, err := dhcp4.Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("reading a packet from %s: not a DHCPv4 message: %v", path, err)
+		return nil, fmt.Errorf("reading a packet from %s: not a DHCPv4 message: %v", name, err)
 	}
 	if p.Op != dhcp4.OpRequest {
-		return nil, fmt.Errorf("reading a packet from %s: it is a server's reply; a machine's request is wanted", path)
+		return nil, fmt.Errorf("reading a packet from %s: it is a server's reply; a machine's request is wanted", name)
 	}
 	return p, nil
 }

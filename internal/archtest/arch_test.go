@@ -1,0 +1,160 @@
+// Package archtest holds who may import whom. The table is the map of the
+// house: a line that does not know its room fails here, with the reason.
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "hobnail/internal/"
+
+// room is what one package may use.
+type room struct {
+	name string
+	may  string // the rooms it may import, without what lies below wire
+	pure bool   // no socket, file, clock, log, lock, randomness
+	why  string // printed when it is broken
+}
+
+// rooms, from the bottom up. A package that is not here fails: add its row
+// together with its reason.
+var rooms = []room{
+	{"wire/dhcp4", "", true, "codecs stand on the standard library alone, so that anybody can check them"},
+	{"wire/pxe", "", true, "codecs stand on the standard library alone, so that anybody can check them"},
+	{"wire/tftp", "", true, "codecs stand on the standard library alone, so that anybody can check them"},
+	{"wire/wiretest", "", false, "fixtures for tests; only tests import it"},
+	{"model", "", true, "the nouns know nobody and do nothing"},
+	{"bootscript", "model", true, "a menu becomes text: the same menu, the same text"},
+	// net for SplitHostPort, which is text to text.
+	{"config", "bootscript model", true, "octets to checked values; who reads the file is the caller's affair"},
+	{"classify", "model wire", true, "facts are what the packet says, not what this host is"},
+	{"policy", "classify config model wire", true, "the same view, time and facts must give the same decision, in the server and in the simulator"},
+	{"reply", "classify model policy wire", true, "a reply is a function of request and decision"},
+	{"sim", "classify config model policy reply wire", true, "the simulator must not be able to ask a socket or a store: that its answer is the server's is worth something only then"},
+	{"event", "model", false, "the catalogue; whoever emits knows it, it knows nobody"},
+	{"lease", "model policy", false, "keeps leases; who gets one is policy's"},
+	{"bootfile", "", false, "name to octets; knows neither machines nor configuration"},
+	{"netio", "model", false, "sockets, which know nothing of DHCP"},
+	{"nbp", "model", false, "boot programs; which machine gets one is policy's"},
+	{"nbp/pack", "nbp", false, "the packer of the build"},
+	{"ramdisk", "model", false, "a volume of files it is given"},
+	{"image", "model", false, "what can be installed; which machine gets it is policy's"},
+	{"boots", "classify model", false, "what is remembered of machines that boot now"},
+	{"site", "bootfile boots bootscript classify image model nbp policy ramdisk", false, "what a name means here; serves nothing itself"},
+	{"serve/dhcp", "boots classify event netio policy reply wire", false, "loops: they know the path of a packet, and not each other"},
+	{"serve/http", "bootfile event", false, "loops: they know the path of a request, and not each other"},
+	{"serve/tftp", "bootfile event wire", false, "loops: they know the path of a request, and not each other"},
+	{"app", "bootfile boots config event image lease model nbp netio policy ramdisk serve site", false, "the wiring: the only room that knows all"},
+	{"cli", "app classify config image model nbp policy sim wire", false, "flags in, text out: no decision is taken here"},
+	{"lab", "", false, "the lab treats hobnail as any other server: from outside"},
+	{"lab/demo", "lab", false, "the lab treats hobnail as any other server: from outside"},
+}
+
+// impure is what a pure room may not import.
+var impure = []string{
+	"net", "net/http", "os", "os/exec", "io/ioutil", "log", "log/slog", "syscall", "sync", "sync/atomic",
+	"math/rand", "math/rand/v2", "crypto/rand", "database/sql", "context", "unsafe",
+}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	eachFile(t, func(name, file string, tree *ast.File) {
+		seen[name] = true
+		i := slices.IndexFunc(rooms, func(r room) bool { return r.name == name })
+		if i < 0 {
+			t.Errorf("%s: package %s has no row in the table of rooms", file, name)
+			return
+		}
+		r := rooms[i]
+		for _, spec := range tree.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.allows(imported) {
+				t.Errorf("%s imports %s: %s", file, imported, r.why)
+			}
+		}
+		if r.pure {
+			noClock(t, file, tree, r.why)
+		}
+	})
+	for _, r := range rooms {
+		if !seen[r.name] {
+			t.Errorf("room %s is in the table but not in the house", r.name)
+		}
+	}
+}
+
+// TestTableCanFail: the test above finds what it is there for.
+func TestTableCanFail(t *testing.T) {
+	policy := rooms[slices.IndexFunc(rooms, func(r room) bool { return r.name == "policy" })]
+	for imported, want := range map[string]bool{
+		"net/netip": true, "time": true, module + "model": true, module + "wire/dhcp4": true,
+		"os": false, "log/slog": false, module + "lease": false, module + "netio": false, module + "wire/wiretest": false,
+	} {
+		if got := policy.allows(imported); got != want {
+			t.Errorf("policy may import %s: %v, want %v", imported, got, want)
+		}
+	}
+}
+
+func (r room) allows(imported string) bool {
+	if r.name == "config" && imported == "net" {
+		return true
+	}
+	own, ours := strings.CutPrefix(imported, module)
+	switch {
+	case !ours:
+		return !r.pure || !slices.Contains(impure, imported)
+	case own == "wire/wiretest":
+		return false
+	}
+	may := strings.Fields(r.may)
+	top, _, _ := strings.Cut(own, "/")
+	return slices.Contains(may, own) || (top == "wire" || top == "serve") && slices.Contains(may, top)
+}
+
+// noClock refuses what tells the time: in a pure room time is an argument.
+func noClock(t *testing.T, file string, tree *ast.File, why string) {
+	ast.Inspect(tree, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		pkg, ok := s.X.(*ast.Ident)
+		if ok && pkg.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "After", "NewTimer", "NewTicker", "Sleep", "AfterFunc", "Tick"}, s.Sel.Name) {
+			t.Errorf("%s uses time.%s: %s", file, s.Sel.Name, why)
+		}
+		return true
+	})
+}
+
+// eachFile visits every file that is not a test's.
+func eachFile(t *testing.T, visit func(name, file string, tree *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			return err
+		}
+		name := path.Dir(strings.TrimPrefix(filepath.ToSlash(file), "../"))
+		visit(name, file, tree)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
