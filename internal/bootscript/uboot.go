@@ -25,8 +25,9 @@ const (
 
 // ubootCommands start what pxelinux.cfg says. U-Boot reads that format itself;
 // its EFI loader is no way, as shim finds nothing to load the next stage with
-// (seen with U-Boot 2023.01: "Failed to find fs: Unsupported").
-const ubootCommands = "echo hobnail: looking for this machine's menu\n" +
+// (seen with U-Boot 2023.01: "Failed to find fs: Unsupported"). An apostrophe
+// would begin a quotation that never ends.
+const ubootCommands = "echo hobnail: looking for the menu of this machine\n" +
 	"pxe get && pxe boot\n"
 
 // UBoot is the script that U-Boot asks for as boot.scr.uimg, before all else:

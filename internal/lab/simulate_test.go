@@ -81,7 +81,7 @@ func replyTo(request Datagram, later []Datagram, server netip.Addr) []byte {
 			bytes.Equal(d.Payload[28:44], request.Payload[28:44])
 		switch {
 		case !same:
-		case isDiscover(d.Payload):
+		case isDiscover(d.Payload) && reaches(d.Dst, server): // not the copy that a relay sends to another server
 			return nil
 		case d.Src.Addr() == server && d.Payload[0] == 2:
 			return d.Payload
