@@ -4,7 +4,9 @@
 package lease
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"hobnail/internal/model"
@@ -13,17 +15,21 @@ import (
 
 // Table is the set of leases of one server. Its methods may be called from
 // several goroutines; decisions that depend on each other (look up, then
-// apply) are the business of one.
+// stage) are the business of one.
 type Table struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // over what follows, never held while the disk works
 	byAddr map[netip.Addr]model.Lease
 	byKey  map[model.MAC][]netip.Addr // all addresses a machine has a record of, oldest first
-	log    *log                       // nil: in memory only
+	staged *batch                     // what the next commit writes
+	late   error                      // a failed commit of changes whose own Commit is still to come
+
+	committing sync.Mutex // held while the disk works; taken before mu
+	log        *log       // nil: in memory only
 }
 
 // NewTable makes an empty table that lives in memory only.
 func NewTable() *Table {
-	return &Table{byAddr: map[netip.Addr]model.Lease{}, byKey: map[model.MAC][]netip.Addr{}}
+	return &Table{byAddr: map[netip.Addr]model.Lease{}, byKey: map[model.MAC][]netip.Addr{}, staged: &batch{}}
 }
 
 // Open reads the log at path, creating it and its folder if need be, and goes
@@ -42,30 +48,142 @@ func Open(path string) (*Table, error) {
 
 // Close closes the log. The table stays readable.
 func (t *Table) Close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.committing.Lock()
+	defer t.committing.Unlock()
 	if t.log == nil {
 		return nil
 	}
 	return t.log.close()
 }
 
-// Apply carries out a change. Offers, and their end, are kept in memory only:
-// an offer lost in a crash is asked for again. Everything else is on stable
-// storage when Apply returns nil; on an error nothing has changed and nothing
-// may be acknowledged.
+// Stage carries a change out in memory and queues its record. durable says
+// that it may not be acknowledged before a later Commit has returned nil.
+// Offers, and their end, are kept in memory only: an offer lost in a crash is
+// asked for again. Stage may be called while Commit waits for the disk. On an
+// error nothing has changed.
+func (t *Table) Stage(c policy.LeaseChange) (durable bool, err error) {
+	durable, _, err = t.stage(c)
+	return durable, err
+}
+
+// Commit puts all that is staged on stable storage, with one write and one
+// sync. When it returns nil, everything staged before the call is there. After
+// an error nothing of it may be acknowledged; the changes are undone in memory
+// where nothing has changed them again. Commit is for one goroutine, which
+// acknowledges for all.
+func (t *Table) Commit() error {
+	t.mu.Lock()
+	b, mine := t.staged, len(t.staged.undo)
+	t.mu.Unlock()
+	err := t.commit(b)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	late := t.late
+	t.late = nil
+	if err == nil {
+		return late
+	}
+	if len(b.undo) > mine {
+		t.late = err // for the changes that came while we waited to write
+	}
+	return err
+}
+
+// Apply is Stage and Commit of one change, for any number of goroutines.
 func (t *Table) Apply(c policy.LeaseChange) error {
+	durable, b, err := t.stage(c)
+	if err != nil || !durable {
+		return err
+	}
+	err = t.commit(b)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil && len(b.undo) > 1 {
+		t.late = err
+	}
+	return err
+}
+
+func (t *Table) stage(c policy.LeaseChange) (durable bool, b *batch, err error) {
 	if c.Kind == policy.NoChange {
-		return nil
+		return false, nil, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.log != nil && t.durable(c) {
-		if err := t.log.append(c.Lease); err != nil {
-			return err
+		if err := t.log.refuses(); err != nil {
+			return true, nil, err
+		}
+		b, durable = t.staged, true
+		old, known := t.byAddr[c.Lease.Address]
+		if err := b.add(c.Lease, undo{old: old, known: known, staged: c.Lease}); err != nil {
+			return true, nil, fmt.Errorf("writing the lease of %s: %v", c.Lease.Address, err)
 		}
 	}
 	t.put(c.Lease)
+	return durable, b, nil
+}
+
+// commit writes a batch, unless somebody else has, and says how that went.
+func (t *Table) commit(b *batch) error {
+	t.committing.Lock()
+	defer t.committing.Unlock()
+	if b.done {
+		return b.err
+	}
+	t.mu.Lock()
+	if len(b.undo) == 0 {
+		t.mu.Unlock()
+		return nil
+	}
+	t.staged = &batch{}
+	t.mu.Unlock()
+
+	b.err, b.done = t.log.write(b.records, len(b.undo)), true
+	if b.err != nil {
+		t.mu.Lock()
+		t.rollBack(b)
+		t.mu.Unlock()
+	}
+	return b.err
+}
+
+// rollBack makes memory say again what the disk says, but for addresses that
+// were changed again since: those have a record of their own on the way.
+func (t *Table) rollBack(b *batch) {
+	for _, u := range slices.Backward(b.undo) {
+		switch {
+		case t.byAddr[u.staged.Address] != u.staged:
+		case u.known:
+			t.put(u.old)
+		default:
+			t.forget(u.staged.MAC, u.staged.Address)
+			delete(t.byAddr, u.staged.Address)
+		}
+	}
+}
+
+// batch is what one commit carries.
+type batch struct {
+	records []byte
+	undo    []undo
+	done    bool
+	err     error
+}
+
+// undo is what stood where a change was staged.
+type undo struct {
+	staged, old model.Lease
+	known       bool // old is a record
+}
+
+func (b *batch) add(rec model.Lease, u undo) error {
+	line, err := encode(rec)
+	if err != nil {
+		return err
+	}
+	b.records, b.undo = append(b.records, line...), append(b.undo, u)
 	return nil
 }
 

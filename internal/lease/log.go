@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"syscall"
 
 	"hobnail/internal/model"
 )
@@ -23,6 +25,8 @@ import (
 type log struct {
 	path string
 	file storage
+	end  int64 // of the last record that is stored
+	mu   sync.Mutex
 	// broken is the first failed write or sync. After it the kernel may have
 	// dropped the data and marked it clean, so no later success can be
 	// believed: nothing is written until the log is opened anew.
@@ -31,8 +35,10 @@ type log struct {
 
 // storage is what the log needs of its file: *os.File.
 type storage interface {
-	io.WriteCloser
+	io.WriteSeeker
+	io.Closer
 	Sync() error
+	Truncate(size int64) error
 }
 
 func openLog(path string, each func(model.Lease)) (*log, error) {
@@ -57,7 +63,7 @@ func openLog(path string, each func(model.Lease)) (*log, error) {
 		f.Close()
 		return nil, err
 	}
-	return &log{path: path, file: f}, nil
+	return &log{path: path, file: f, end: end}, nil
 }
 
 // replay hands over every whole record and says where the last one ends.
@@ -84,23 +90,54 @@ func replay(f *os.File, path string, each func(model.Lease)) (end int64, err err
 	}
 }
 
-func (l *log) append(rec model.Lease) error {
-	if l.broken != nil {
-		return fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", l.path, l.broken)
+// refuses is the error of a log that no longer can be written.
+func (l *log) refuses() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken == nil {
+		return nil
 	}
-	line, err := encode(rec)
-	if err != nil {
-		return fmt.Errorf("writing the lease of %s: %v", rec.Address, err)
+	return fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", l.path, l.broken)
+}
+
+func (l *log) breaks(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+}
+
+// write appends n records and syncs them. A full disk leaves the log as it
+// was; after any other fault nothing more is written.
+func (l *log) write(records []byte, n int) error {
+	if err := l.refuses(); err != nil {
+		return err
 	}
-	if _, err := l.file.Write(line); err != nil {
-		l.broken = err
-		return fmt.Errorf("writing the lease of %s to %s: %v", rec.Address, l.path, err)
+	if _, err := l.file.Write(records); err != nil {
+		if full(err) && l.cut() == nil {
+			return fmt.Errorf("writing %d leases to %s: the disk is full: %v", n, l.path, err)
+		}
+		l.breaks(err)
+		return fmt.Errorf("writing %d leases to %s: %v", n, l.path, err)
 	}
 	if err := l.file.Sync(); err != nil {
-		l.broken = err
-		return fmt.Errorf("syncing the lease of %s to %s: %v", rec.Address, l.path, err)
+		l.breaks(err)
+		return fmt.Errorf("syncing %d leases to %s: %v", n, l.path, err)
 	}
+	l.end += int64(len(records))
 	return nil
+}
+
+// full tells a disk without space, which may have some again, from one that
+// cannot be believed.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// cut takes off what was written in part.
+func (l *log) cut() error {
+	if err := l.file.Truncate(l.end); err != nil {
+		return err
+	}
+	_, err := l.file.Seek(l.end, io.SeekStart)
+	return err
 }
 
 func (l *log) close() error { return l.file.Close() }
