@@ -12,6 +12,7 @@ const (
 	DHCPNak        Code = "dhcp.nak"
 	DHCPIgnored    Code = "dhcp.ignored"
 	DHCPDropped    Code = "dhcp.dropped"
+	DHCPOverload   Code = "dhcp.overload"
 	DHCPDeclined   Code = "dhcp.declined"
 	DHCPReleased   Code = "dhcp.released"
 	DHCPSendFail   Code = "dhcp.send-failed"
@@ -46,6 +47,7 @@ var catalogue = []Entry{
 	{DHCPNak, slog.LevelWarn, "address refused", "the machine asked for an address that is not its own on this link; it will ask for another", ""},
 	{DHCPIgnored, slog.LevelDebug, "no answer given", "the request was understood and is not ours to answer; the reasons say why", ""},
 	{DHCPDropped, slog.LevelDebug, "packet dropped", "the packet is malformed or not a client's", ""},
+	{DHCPOverload, slog.LevelWarn, "requests dropped", "more requests came than can be answered; the oldest went first, and their machines ask again", "find out who asks so often, or add a server"},
 	{DHCPDeclined, slog.LevelWarn, "address declined", "the machine found its address in use, or found our offer faulty", "look for a device with a fixed address inside the pool"},
 	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
 	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},

@@ -78,6 +78,13 @@ func loopback(t *testing.T) (Conn, peer) {
 	}
 }
 
+// read waits for one packet, with room for so many octets.
+func read(c Conn, room int) (Packet, error) {
+	p := []Packet{{Data: make([]byte, room)}}
+	_, err := c.ReadBatch(p, true)
+	return p[0], err
+}
+
 // TestConns: both kinds of Conn keep the same promises.
 func TestConns(t *testing.T) {
 	for _, kind := range conns {
@@ -85,7 +92,7 @@ func TestConns(t *testing.T) {
 			t.Run("reads a packet with its ends", func(t *testing.T) {
 				c, p := kind.make(t)
 				p.deliver([]byte("discover"))
-				got, err := c.Read(make([]byte, 100))
+				got, err := read(c, 100)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -96,8 +103,41 @@ func TestConns(t *testing.T) {
 			t.Run("cuts what is longer than the buffer", func(t *testing.T) {
 				c, p := kind.make(t)
 				p.deliver([]byte("discover"))
-				if got, err := c.Read(make([]byte, 4)); err != nil || string(got.Data) != "disc" {
+				if got, err := read(c, 4); err != nil || string(got.Data) != "disc" {
 					t.Errorf("read %q, error %v", got.Data, err)
+				}
+			})
+			t.Run("does not wait unless told to", func(t *testing.T) {
+				c, _ := kind.make(t)
+				p := []Packet{{Data: make([]byte, 100)}}
+				if n, err := c.ReadBatch(p, false); n != 0 || err != nil {
+					t.Errorf("read %d packets, error %v, where there is none", n, err)
+				}
+			})
+			t.Run("writes a batch, and says what it could not send", func(t *testing.T) {
+				c, p := kind.make(t)
+				here := Outgoing{To: p.addr, From: netip.MustParseAddr("127.0.0.1")}
+				var out []Datagram
+				for i := range 3 * MaxBatch / 2 {
+					out = append(out, Datagram{fmt.Appendf(nil, "offer %d", i), here})
+				}
+				if kind.name == "UDP" {
+					out[1].To = netip.MustParseAddrPort("127.0.0.1:0") // the kernel refuses port 0
+				}
+				done := make(chan []error)
+				go func() { done <- c.WriteBatch(out) }()
+				for i := range out {
+					if kind.name == "UDP" && i == 1 {
+						continue
+					}
+					if got, _ := p.receive(); string(got) != fmt.Sprintf("offer %d", i) {
+						t.Fatalf("datagram %d is %q", i, got)
+					}
+				}
+				for i, err := range <-done {
+					if (err != nil) != (i == 1) {
+						t.Errorf("datagram %d: error %v", i, err)
+					}
 				}
 			})
 			t.Run("writes from its own port", func(t *testing.T) {
@@ -116,7 +156,7 @@ func TestConns(t *testing.T) {
 				c, _ := kind.make(t)
 				done := make(chan error)
 				go func() {
-					_, err := c.Read(make([]byte, 100))
+					_, err := read(c, 100)
 					done <- err
 				}()
 				if err := c.Close(); err != nil {

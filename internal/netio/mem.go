@@ -10,20 +10,14 @@ import (
 type MemConn struct {
 	port uint16
 	in   chan Packet
-	out  chan Sent
+	out  chan Datagram
 	once sync.Once
 	done chan struct{}
 }
 
-// Sent is one datagram that left a MemConn.
-type Sent struct {
-	Data []byte
-	Outgoing
-}
-
 // NewMemConn makes a connection that stands for a port.
 func NewMemConn(port uint16) *MemConn {
-	return &MemConn{port: port, in: make(chan Packet), out: make(chan Sent, 64), done: make(chan struct{})}
+	return &MemConn{port: port, in: make(chan Packet), out: make(chan Datagram, 64), done: make(chan struct{})}
 }
 
 // Deliver hands a packet to the reader; it returns when the reader has it.
@@ -36,20 +30,41 @@ func (c *MemConn) Deliver(p Packet) {
 }
 
 // Sent gives what was written, in order.
-func (c *MemConn) Sent() <-chan Sent { return c.out }
+func (c *MemConn) Sent() <-chan Datagram { return c.out }
 
 // Port is the port the connection stands for.
 func (c *MemConn) Port() uint16 { return c.port }
 
-// Read gives the next packet.
-func (c *MemConn) Read(buf []byte) (Packet, error) {
-	select {
-	case p := <-c.in:
-		p.Data = buf[:copy(buf, p.Data)]
-		return p, nil
-	case <-c.done:
-		return Packet{}, net.ErrClosed
+// ReadBatch gives the next packet, one at a time.
+func (c *MemConn) ReadBatch(ps []Packet, wait bool) (int, error) {
+	var p Packet
+	if !wait {
+		select {
+		case p = <-c.in:
+		case <-c.done:
+			return 0, net.ErrClosed
+		default:
+			return 0, nil
+		}
+	} else {
+		select {
+		case p = <-c.in:
+		case <-c.done:
+			return 0, net.ErrClosed
+		}
 	}
+	room := ps[0].Data[:cap(ps[0].Data)]
+	p.Data = room[:copy(room, p.Data)]
+	ps[0] = p
+	return 1, nil
+}
+
+// WriteBatch keeps copies of what was sent.
+func (c *MemConn) WriteBatch(out []Datagram) (failed []error) {
+	for i, d := range out {
+		failed = fails(failed, len(out), i, c.Write(d.Data, d.Outgoing))
+	}
+	return failed
 }
 
 // Write keeps a copy of what was sent.
@@ -60,14 +75,14 @@ func (c *MemConn) Write(data []byte, out Outgoing) error {
 	default:
 	}
 	select {
-	case c.out <- Sent{append([]byte(nil), data...), out}:
+	case c.out <- Datagram{append([]byte(nil), data...), out}:
 		return nil
 	case <-c.done:
 		return net.ErrClosed
 	}
 }
 
-// Close ends Read and Write.
+// Close ends reading and writing.
 func (c *MemConn) Close() error {
 	c.once.Do(func() { close(c.done) })
 	return nil

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,8 +18,10 @@ import (
 // sees broadcasts.
 type udpConn struct {
 	conn *net.UDPConn
-	ip   *ipv4.PacketConn
+	sys  syscall.RawConn
 	port uint16
+	in   *batch // of ReadBatch
+	out  *batch // of WriteBatch and Write
 
 	mu  sync.Mutex
 	raw int // AF_PACKET socket for frames; -1 where the port needs none, and once closed
@@ -33,7 +34,9 @@ func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var serr error
 		err := c.Control(func(fd uintptr) {
-			serr = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1)
+			serr = errors.Join(
+				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1))
 		})
 		return errors.Join(err, serr)
 	}}
@@ -41,16 +44,15 @@ func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
 	if err != nil {
 		return nil, ListenError("udp", port, err)
 	}
-	c := &udpConn{conn: pc.(*net.UDPConn), raw: -1}
+	c := &udpConn{conn: pc.(*net.UDPConn), raw: -1, in: newBatch(), out: newBatch()}
 	c.port = c.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-	c.ip = ipv4.NewPacketConn(c.conn)
-	if err := c.ip.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true); err != nil {
+	if c.sys, err = c.conn.SyscallConn(); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("asking for packet information on UDP port %d: %v", port, err)
+		return nil, fmt.Errorf("listening on UDP port %d: %v", port, err)
 	}
 	// A storm of machines arrives faster than one goroutine answers; what
-	// does not fit is lost without a trace. Best effort: the kernel caps it.
-	_ = c.conn.SetReadBuffer(4 << 20)
+	// does not fit is lost without a trace.
+	bigger(c.conn, 4<<20)
 	if frames {
 		// Protocol 0: the socket only sends and never receives a frame.
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -65,35 +67,15 @@ func Listen(ctx context.Context, port uint16, frames bool) (Conn, error) {
 
 func (c *udpConn) Port() uint16 { return c.port }
 
-func (c *udpConn) Read(buf []byte) (Packet, error) {
-	n, cm, src, err := c.ip.ReadFrom(buf)
-	if err != nil {
-		return Packet{}, err
-	}
-	p := Packet{Data: buf[:n], Port: c.port}
-	if u, ok := src.(*net.UDPAddr); ok {
-		a := u.AddrPort()
-		p.Src = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-	}
-	if cm != nil {
-		p.IfIndex = cm.IfIndex
-		if dst, ok := netip.AddrFromSlice(cm.Dst.To4()); ok {
-			p.Dst = dst
-		}
-	}
-	return p, nil
-}
-
 func (c *udpConn) Write(data []byte, out Outgoing) error {
 	if out.HW != nil {
 		return c.writeFrame(data, out)
 	}
-	cm := &ipv4.ControlMessage{IfIndex: out.IfIndex}
-	if out.From.IsValid() && !out.From.IsUnspecified() {
-		cm.Src = out.From.AsSlice()
+	if len(data) == 0 {
+		return fmt.Errorf("sending to %s: nothing to send", out.To)
 	}
-	if _, err := c.ip.WriteTo(data, cm, net.UDPAddrFromAddrPort(out.To)); err != nil {
-		return fmt.Errorf("sending to %s: %w", out.To, err)
+	if failed := c.WriteBatch([]Datagram{{data, out}}); failed != nil {
+		return failed[0]
 	}
 	return nil
 }

@@ -22,10 +22,12 @@ import (
 	"hobnail/internal/wire/dhcp4"
 )
 
-// Leases is where changes of addresses are made durable.
+// Leases is where changes of addresses are made durable. Stage carries a change
+// out; if it says so, Commit must have succeeded before anybody is told.
 type Leases interface {
 	policy.Leases
-	Apply(policy.LeaseChange) error
+	Stage(policy.LeaseChange) (durable bool, err error)
+	Commit() error
 }
 
 // Server answers on any number of ports.
@@ -40,77 +42,154 @@ type Server struct {
 	// not ours to serve.
 	Interface func(index int) (i netio.Interface, ok bool)
 
-	// deciding covers look-up and commit, so that two requests that come at
+	// deciding covers look-up and staging, so that two requests that come at
 	// once are never given one address.
 	deciding sync.Mutex
 }
 
-// maxRequest is longer than any datagram a client sends: an Ethernet frame
-// holds 1472 octets. A longer one is cut, which the parser refuses unless only
-// padding was lost.
-const maxRequest = 2048
-
 // Serve answers the packets of one port until the context ends or the
-// connection is closed, which is no error.
+// connection is closed, which is no error. Decisions are taken here, batch by
+// batch; what must be on disk before it leaves is settled beside it, so that a
+// slow disk holds up acknowledgements and nothing else.
 func (s *Server) Serve(ctx context.Context, conn netio.Conn) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	buf := make([]byte, maxRequest)
+	settler := newSettler(s, conn)
+	defer settler.stop()
+	q := newQueue(queueDepth)
 	for {
-		p, err := conn.Read(buf)
+		dropped, err := q.fill(conn)
 		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("receiving on UDP port %d: %v", conn.Port(), err)
 		}
-		s.answer(conn, p)
+		if dropped > 0 {
+			s.Events.Emit(event.Event{Time: s.Clock(), Code: event.DHCPOverload, Attrs: []slog.Attr{slog.Int("dropped", dropped)}})
+		}
+		settler.hold(s.Take(conn, q.next()))
 	}
 }
 
-// answer takes one packet all the way.
-func (s *Server) answer(conn netio.Conn, p netio.Packet) {
+// Held is an answer that may leave only when its lease is on disk.
+type Held struct{ answer }
+
+// answer is a decision on its way out.
+type answer struct {
+	facts    *classify.Facts
+	decision *policy.Decision
+	out      *reply.Reply // nil: silence
+}
+
+func (a answer) datagram() netio.Datagram {
+	to := a.out.To
+	return netio.Datagram{Data: a.out.Bytes, Outgoing: netio.Outgoing{
+		To: to.Addr, From: to.From.Addr(), IfIndex: to.IfIndex, HW: to.HW,
+	}}
+}
+
+// Take decides a batch of packets and sends all answers but those that it
+// returns, which wait for Settle.
+func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	now := s.Clock()
+	free := make([]answer, 0, len(batch))
+	for _, p := range batch {
+		a, durable, ok := s.answer(now, p)
+		switch {
+		case !ok:
+		case durable:
+			held = append(held, Held{a})
+		default:
+			free = append(free, a)
+		}
+	}
+	s.send(now, conn, free)
+	return held
+}
+
+// Settle makes the leases of answers durable and then sends them. If that
+// fails none of them leaves: a client may only be told what is on disk.
+func (s *Server) Settle(conn netio.Conn, held []Held) {
+	if len(held) == 0 {
+		return
+	}
+	err := s.Leases.Commit()
+	now := s.Clock()
+	if err != nil {
+		for _, h := range held {
+			s.emit(now, event.LeaseFault, h.facts, slog.String("error", err.Error()))
+		}
+		return
+	}
+	answers := make([]answer, len(held))
+	for i, h := range held {
+		answers[i] = h.answer
+	}
+	s.send(now, conn, answers)
+}
+
+// send sends answers, and tells of each what became of it.
+func (s *Server) send(now time.Time, conn netio.Conn, answers []answer) {
+	out := make([]netio.Datagram, 0, len(answers))
+	for _, a := range answers {
+		if a.out != nil {
+			out = append(out, a.datagram())
+		}
+	}
+	failed := conn.WriteBatch(out)
+	sent := 0
+	for _, a := range answers {
+		if a.out != nil {
+			sent++
+			if failed != nil && failed[sent-1] != nil {
+				s.emit(now, event.DHCPSendFail, a.facts, slog.String("error", failed[sent-1].Error()))
+				continue
+			}
+		}
+		s.tell(now, a.facts, a.decision, a.out)
+	}
+}
+
+// answer takes one packet from octets to the octets of its answer. durable
+// says that the answer waits for the disk; ok is false where there is nothing
+// more to do.
+func (s *Server) answer(now time.Time, p netio.Packet) (a answer, durable, ok bool) {
 	in, ok := s.ingress(p)
 	if !ok {
-		return
+		return a, false, false
 	}
 	req, err := dhcp4.Parse(p.Data)
 	if err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
-		return
+		return a, false, false
 	}
 	facts := classify.DHCP(req, in)
-	decision, err := s.decide(now, &facts)
+	decision, durable, err := s.decide(now, &facts)
 	if err != nil {
 		s.emit(now, event.LeaseFault, &facts, slog.String("error", err.Error()))
-		return
+		return a, false, false
 	}
 	s.Boots.Heard(&facts, decision.Address)
+	a = answer{facts: &facts, decision: &decision}
 	if decision.Answer == policy.Ignore {
-		s.tell(now, &facts, &decision, nil)
-		return
+		return a, durable, true
 	}
-	out, err := reply.Build(req, &facts, &decision)
-	if err == nil {
-		err = conn.Write(out.Bytes, netio.Outgoing{
-			To: out.To.Addr, From: out.To.From.Addr(), IfIndex: out.To.IfIndex, HW: out.To.HW,
-		})
-	}
-	if err != nil {
+	if a.out, err = reply.Build(req, &facts, &decision); err != nil {
 		s.emit(now, event.DHCPSendFail, &facts, slog.String("error", err.Error()))
-		return
+		return a, false, false
 	}
-	s.tell(now, &facts, &decision, out)
+	return a, durable, true
 }
 
-// decide looks up, decides and commits in one piece. After an error nothing
-// may be answered.
-func (s *Server) decide(now time.Time, f *classify.Facts) (policy.Decision, error) {
+// decide looks up, decides and stages in one piece. After an error nothing may
+// be answered.
+func (s *Server) decide(now time.Time, f *classify.Facts) (policy.Decision, bool, error) {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	d := s.View().Decide(now, f)
-	return d, s.Leases.Apply(d.Change)
+	durable, err := s.Leases.Stage(d.Change)
+	return d, durable, err
 }
 
 // ingress says where a packet came in. Our address there is the one that it

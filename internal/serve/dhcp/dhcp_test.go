@@ -2,7 +2,6 @@ package dhcp_test
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -18,6 +17,7 @@ import (
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
+	"hobnail/internal/serve/dhcp"
 	"hobnail/internal/wire/dhcp4"
 	"hobnail/internal/wire/wiretest"
 )
@@ -268,45 +268,60 @@ func TestBootsAreRemembered(t *testing.T) {
 	}
 }
 
-// failingLeases is a lease table whose disk is full.
-type failingLeases struct{ *lease.Table }
+// fullDisk is a lease table that can store nothing.
+type fullDisk struct{ *lease.Table }
 
-func (failingLeases) Apply(c policy.LeaseChange) error {
-	if c.Kind == policy.Bind {
-		return errors.New("no space left on device")
-	}
-	return nil
+func (fullDisk) Stage(c policy.LeaseChange) (bool, error) { return c.Kind == policy.Bind, nil }
+func (fullDisk) Commit() error                            { return errors.New("no space left on device") }
+
+// brokenLog is one that has failed before.
+type brokenLog struct{ *lease.Table }
+
+func (brokenLog) Stage(policy.LeaseChange) (bool, error) {
+	return true, errors.New("the lease log failed earlier and needs a restart")
 }
 
 // failingConn is a network that takes nothing.
 type failingConn struct{ *netio.MemConn }
 
-func (failingConn) Write([]byte, netio.Outgoing) error { return errors.New("network is down") }
+func (failingConn) WriteBatch(out []netio.Datagram) []error {
+	failed := make([]error, len(out))
+	for i := range failed {
+		failed[i] = errors.New("network is down")
+	}
+	return failed
+}
 
 // TestFaults: what could not be stored is not acknowledged, and what could not
 // be sent is told.
 func TestFaults(t *testing.T) {
-	t.Run("a lease that cannot be stored", func(t *testing.T) {
-		s := newServer(t, serverSite, failingLeases{lease.NewTable()})
-		conn := netio.NewMemConn(dhcp4.ServerPort)
-		serve(t, s, conn)
-		w := &world{server: s, events: s.Events.(*recorder), conns: map[uint16]*netio.MemConn{dhcp4.ServerPort: conn}}
-		run(t, w, []step{{name: "a request", packet: broadcast(wiretest.Packet(t, "31-ovmf-x64-pxe-request")), events: []string{"lease.fault" + qemu}}})
-	})
+	request := step{name: "a request", packet: broadcast(wiretest.Packet(t, "31-ovmf-x64-pxe-request"))}
+	for name, leases := range map[string]dhcp.Leases{
+		"a lease that cannot be stored": fullDisk{lease.NewTable()},
+		"a log that failed before":      brokenLog{lease.NewTable()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, serverSite)
+			w.server = newServer(t, serverSite, leases)
+			w.events = w.server.Events.(*recorder)
+			request.events = []string{"lease.fault" + qemu}
+			run(t, w, []step{request})
+		})
+	}
 	t.Run("a reply that cannot be sent", func(t *testing.T) {
-		s := newServer(t, serverSite, lease.NewTable())
+		w := start(t, serverSite)
 		conn := netio.NewMemConn(dhcp4.ServerPort)
-		serve(t, s, failingConn{conn})
-		w := &world{server: s, events: s.Events.(*recorder), conns: map[uint16]*netio.MemConn{dhcp4.ServerPort: conn}}
-		run(t, w, []step{{name: "a request", packet: broadcast(wiretest.Packet(t, "31-ovmf-x64-pxe-request")), events: []string{"dhcp.send-failed" + qemu}}})
+		w.connect(conn, failingConn{conn})
+		request.events = []string{"dhcp.send-failed" + qemu}
+		run(t, w, []step{request})
 	})
 }
 
 // brokenConn fails to read.
 type brokenConn struct{ *netio.MemConn }
 
-func (brokenConn) Read([]byte) (netio.Packet, error) {
-	return netio.Packet{}, errors.New("input/output error")
+func (brokenConn) ReadBatch([]netio.Packet, bool) (int, error) {
+	return 0, errors.New("input/output error")
 }
 
 func TestServeEnds(t *testing.T) {
@@ -343,11 +358,9 @@ func TestNoAddressTwice(t *testing.T) {
 	holder := map[netip.Addr]int{}
 	for side := range 3 {
 		conn := netio.NewMemConn(dhcp4.ServerPort)
-		serve(t, s, conn)
-		w := &world{server: s, events: s.Events.(*recorder), conns: map[uint16]*netio.MemConn{dhcp4.ServerPort: conn}}
 		wg.Go(func() {
 			for n := side; n < machines; n += 3 {
-				a, ok := acquire(t, w, byte(n))
+				a, ok := acquire(t, s, conn, byte(n))
 				mu.Lock()
 				if other, twice := holder[a]; ok && twice {
 					t.Errorf("machines %d and %d have %s", other, n, a)
@@ -366,27 +379,34 @@ func TestNoAddressTwice(t *testing.T) {
 }
 
 // acquire goes through DISCOVER and REQUEST for a machine.
-func acquire(t *testing.T, w *world, n byte) (netip.Addr, bool) {
+func acquire(t *testing.T, s *dhcp.Server, conn *netio.MemConn, n byte) (netip.Addr, bool) {
 	machine := func(p *dhcp4.Packet) { p.CHAddr = [16]byte{0x52, 0x54, 0, 0, 0, n} }
-	offers := w.send(dhcp4.ServerPort, broadcast(changed(t, "30-ovmf-x64-pxe-discover", machine)))
-	if len(offers) == 0 {
+	offer := ask(t, s, conn, changed(t, "30-ovmf-x64-pxe-discover", machine))
+	if offer == nil {
 		return netip.Addr{}, false
 	}
-	offer, err := dhcp4.Parse(offers[0].Data)
-	if err != nil {
-		t.Error(err)
-		return netip.Addr{}, false
-	}
-	acks := w.send(dhcp4.ServerPort, broadcast(changed(t, "31-ovmf-x64-pxe-request", func(p *dhcp4.Packet) {
+	ack := ask(t, s, conn, changed(t, "31-ovmf-x64-pxe-request", func(p *dhcp4.Packet) {
 		machine(p)
 		option(dhcp4.OptRequestedAddr, offer.YIAddr.AsSlice()...)(p)
-	})))
-	if len(acks) == 0 {
+	}))
+	if ack == nil || ack.Type() != dhcp4.Ack || ack.YIAddr != offer.YIAddr {
+		t.Errorf("machine %d: offered %s, then %+v", n, offer.YIAddr, ack)
 		return netip.Addr{}, false
 	}
-	ack, err := dhcp4.Parse(acks[0].Data)
-	if err != nil || ack.Type() != dhcp4.Ack || ack.YIAddr != offer.YIAddr {
-		t.Errorf("machine %d: offered %s, then %s", n, offer.YIAddr, hex.EncodeToString(acks[0].Data))
-	}
 	return ack.YIAddr, true
+}
+
+// ask hands a packet over and gives the answer; nil if there is none.
+func ask(t *testing.T, s *dhcp.Server, conn *netio.MemConn, b []byte) *dhcp4.Packet {
+	s.Settle(conn, s.Take(conn, []netio.Packet{broadcast(b)}))
+	select {
+	case out := <-conn.Sent():
+		reply, err := dhcp4.Parse(out.Data)
+		if err != nil {
+			t.Error(err)
+		}
+		return reply
+	default:
+		return nil
+	}
 }

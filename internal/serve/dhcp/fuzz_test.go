@@ -70,7 +70,7 @@ func packetOf(b []byte) netio.Packet {
 	return p
 }
 
-func checkOut(t *testing.T, request []byte, out netio.Sent) {
+func checkOut(t *testing.T, request []byte, out netio.Datagram) {
 	t.Helper()
 	req, err := dhcp4.Parse(request)
 	if err != nil {

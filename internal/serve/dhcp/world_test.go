@@ -61,7 +61,8 @@ type world struct {
 	server *dhcp.Server
 	table  *lease.Table
 	events *recorder
-	conns  map[uint16]*netio.MemConn
+	conns  map[uint16]netio.Conn     // what the server sees
+	sent   map[uint16]*netio.MemConn // where its packets go
 }
 
 func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
@@ -89,19 +90,27 @@ func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
 	}
 }
 
-// start runs a server on both of its ports until the test ends.
+// start makes a server and the connections that it answers on.
 func start(t testing.TB, toml string) *world {
 	table := lease.NewTable()
-	w := &world{server: newServer(t, toml, table), table: table, conns: map[uint16]*netio.MemConn{}}
+	w := &world{server: newServer(t, toml, table), table: table, conns: map[uint16]netio.Conn{}, sent: map[uint16]*netio.MemConn{}}
 	w.events = w.server.Events.(*recorder)
 	for _, port := range []uint16{dhcp4.ServerPort, dhcp4.BootPort} {
-		w.conns[port] = netio.NewMemConn(port)
-		serve(t, w.server, w.conns[port])
+		w.connect(netio.NewMemConn(port), nil)
 	}
 	return w
 }
 
-// serve runs a server on one more connection until the test ends.
+// connect puts a connection in the place of that of its port; through, if
+// given, is what the server sees of it.
+func (w *world) connect(conn *netio.MemConn, through netio.Conn) {
+	w.sent[conn.Port()], w.conns[conn.Port()] = conn, conn
+	if through != nil {
+		w.conns[conn.Port()] = through
+	}
+}
+
+// serve runs a server on a connection until the test ends.
 func serve(t testing.TB, s *dhcp.Server, conn netio.Conn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -114,16 +123,15 @@ func serve(t testing.TB, s *dhcp.Server, conn netio.Conn) {
 	})
 }
 
-// send hands over a packet and waits until it has been dealt with: the reader
-// takes the next one, from an interface that is not ours, only then.
-func (w *world) send(port uint16, p netio.Packet) []netio.Sent {
-	conn := w.conns[port]
-	conn.Deliver(p)
-	conn.Deliver(netio.Packet{IfIndex: unknown})
-	var sent []netio.Sent
+// send hands over a packet, which the socket cuts, and takes what is sent.
+func (w *world) send(port uint16, p netio.Packet) []netio.Datagram {
+	const cut = 2048
+	p.Data, p.Port = p.Data[:min(len(p.Data), cut)], port
+	w.server.Settle(w.conns[port], w.server.Take(w.conns[port], []netio.Packet{p}))
+	var sent []netio.Datagram
 	for {
 		select {
-		case s := <-conn.Sent():
+		case s := <-w.sent[port].Sent():
 			sent = append(sent, s)
 		default:
 			return sent
@@ -132,7 +140,7 @@ func (w *world) send(port uint16, p netio.Packet) []netio.Sent {
 }
 
 // line says in a line what was sent where.
-func line(t testing.TB, s netio.Sent) string {
+func line(t testing.TB, s netio.Datagram) string {
 	t.Helper()
 	p, err := dhcp4.Parse(s.Data)
 	if err != nil {
