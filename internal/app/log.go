@@ -3,22 +3,35 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"hobnail/internal/event"
 	"hobnail/internal/policy"
 )
+
+// linesASecond is how many lines of each level are logged in a second at the
+// most: enough for a classroom that is switched on, and no disk is filled by a
+// machine, or somebody, that asks all the time.
+const linesASecond = 500
 
 // logSink writes events to the log: the catalogue's title as the message, its
 // level, and the event's details. Text from the network is quoted by slog's
 // handlers wherever it holds anything but printable characters.
 type logSink struct {
 	log     *slog.Logger
-	reasons bool // with the reasons of decisions
+	reasons bool // with the reasons of decisions, and without a limit
+
+	mu     sync.Mutex
+	second int64 // Unix time of the lines counted
+	lines  map[slog.Level]int
 }
 
-// NewLogSink logs events. Reasons are long; they are left out unless wanted.
+// NewLogSink logs events, of each level no more than so many lines a second,
+// and says how many it left out. With reasons, which are long, it leaves out
+// none.
 func NewLogSink(log *slog.Logger, reasons bool) event.Sink {
-	return &logSink{log: log, reasons: reasons}
+	return &logSink{log: log, reasons: reasons, lines: map[slog.Level]int{}}
 }
 
 // Emit writes one line.
@@ -28,10 +41,10 @@ func (s *logSink) Emit(e event.Event) {
 		entry.Title = string(e.Code)
 	}
 	ctx := context.Background()
-	if !s.log.Enabled(ctx, entry.Level) {
+	if !s.log.Enabled(ctx, entry.Level) || !s.room(e.Time, entry.Level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, len(e.Attrs)+4)
+	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs, slog.String("code", string(e.Code)))
 	if e.MAC != "" {
 		attrs = append(attrs, slog.String("mac", string(e.MAC)))
@@ -39,7 +52,7 @@ func (s *logSink) Emit(e event.Event) {
 	if e.Client.IsValid() {
 		attrs = append(attrs, slog.String("client", e.Client.String()))
 	}
-	for _, a := range e.Attrs {
+	for _, a := range e.Details() {
 		reasons, isReasons := a.Value.Any().([]policy.Reason)
 		switch {
 		case !isReasons:
@@ -54,6 +67,30 @@ func (s *logSink) Emit(e event.Event) {
 		attrs = append(attrs, slog.String("remedy", entry.Remedy))
 	}
 	s.log.LogAttrs(ctx, entry.Level, entry.Title, attrs...)
+}
+
+// room reports whether one more line of a level may be written now, and counts
+// it. With the first event of a new second it says what the last one left out.
+func (s *logSink) room(now time.Time, level slog.Level) bool {
+	if s.reasons {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if second := now.Unix(); second != s.second {
+		left := 0
+		for level, n := range s.lines {
+			left += max(0, n-linesASecond)
+			s.lines[level] = 0
+		}
+		if left > 0 {
+			entry, _ := event.Lookup(event.LogLimited)
+			s.log.LogAttrs(context.Background(), entry.Level, entry.Title, slog.String("code", string(event.LogLimited)), slog.Int("lines", left))
+		}
+		s.second = second
+	}
+	s.lines[level]++
+	return s.lines[level] <= linesASecond
 }
 
 func lines(reasons []policy.Reason) []string {

@@ -30,6 +30,7 @@ const (
 	ConfigLoaded   Code = "config.loaded"
 	ConfigFault    Code = "config.refused"
 	LeaseFault     Code = "lease.fault"
+	LogLimited     Code = "log.limited"
 )
 
 // Entry explains a code to a person.
@@ -65,6 +66,7 @@ var catalogue = []Entry{
 	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},
 	{ConfigFault, slog.LevelError, "configuration refused", "the file has faults; the configuration that was running goes on", "run hobnail check and mend what it lists"},
 	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
+	{LogLimited, slog.LevelWarn, "log lines left out", "more happened in a second than is logged; nothing else was left out", "run with --debug to see all"},
 }
 
 // Lookup gives the entry of a code; ok is false if the catalogue lacks it.

@@ -19,6 +19,18 @@ type Event struct {
 	MAC    model.MAC      // empty where only the address is known
 	Client netip.AddrPort // who it was about; zero if no packet was involved
 	Attrs  []slog.Attr    // details, in the order a person wants them
+	// More makes further details when somebody wants them; nil: there are none.
+	// It is for what happens often and is seldom looked at, and may be called
+	// during Emit only.
+	More func() []slog.Attr
+}
+
+// Details gives all details.
+func (e Event) Details() []slog.Attr {
+	if e.More == nil {
+		return e.Attrs
+	}
+	return append(e.Attrs[:len(e.Attrs):len(e.Attrs)], e.More()...)
 }
 
 // Sink takes events. Emit must not block and must not keep Attrs' backing

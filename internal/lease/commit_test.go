@@ -126,4 +126,3 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d leases, want 3", got)
 	}
 }
-

@@ -222,7 +222,8 @@ func (s *Server) emit(now time.Time, code event.Code, f *classify.Facts, attrs .
 // tell publishes what was decided: one event for the answer, and one more
 // where a person has something to do.
 func (s *Server) tell(now time.Time, f *classify.Facts, d *policy.Decision, out *reply.Reply) {
-	s.emit(now, codeOf(f, d), f, attrsOf(f, d, out)...)
+	s.Events.Emit(event.Event{Time: now, Code: codeOf(f, d), MAC: f.MAC, Client: f.Ingress.Src,
+		More: func() []slog.Attr { return attrsOf(f, d, out) }})
 	switch {
 	case d.Missing != nil:
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))

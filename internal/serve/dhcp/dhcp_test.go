@@ -237,7 +237,7 @@ func TestEventsSayEverything(t *testing.T) {
 	var got []string
 	for _, e := range w.events.take() {
 		var attrs []string
-		for _, a := range e.Attrs {
+		for _, a := range e.Details() {
 			value := a.Value.String()
 			if reasons, ok := a.Value.Any().([]policy.Reason); ok {
 				value = fmt.Sprintf("%d of them", len(reasons))

@@ -44,6 +44,7 @@ type recorder struct {
 func (r *recorder) Emit(e event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	e.Attrs, e.More = e.Details(), nil // they are to be had during Emit only
 	r.events = append(r.events, e)
 }
 
