@@ -8,10 +8,13 @@ NBP         := internal/nbp/embedded/nbp.zip
 LAB ?= .
 # Which machine make demo switches on
 KIND ?= uefi-x64-secure
+# Which parts make bench runs, and how often: make bench BENCH=dora ROUNDS=5
+BENCH ?=
+ROUNDS ?= 3
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
-.PHONY: run build test lint unit interop lab demo fuzz clean setup-run setup-test
+.PHONY: run build test lint unit interop lab demo bench fuzz clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -21,7 +24,7 @@ build: $(NBP) ## leave ./hobnail
 
 test: setup-test build lint unit interop lab ## everything that is tested
 
-setup-run setup-test:
+setup-run setup-test setup-bench:
 	@scripts/setup $(@:setup-%=%)
 
 # The packer is package nbp too: a change of it may change the archive.
@@ -47,6 +50,10 @@ lab: build ## real firmware, real relays, real other servers; needs root
 
 demo: setup-test build ## one boot, to look at: make demo KIND=bios
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; $$sudo go run ./internal/lab/demo -kind $(KIND)
+
+bench: setup-bench build ## hobnail beside other servers; needs root and a machine that does nothing else
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	go build -o build/bench ./internal/bench && $$sudo build/bench $(if $(BENCH),-only $(BENCH)) -rounds $(ROUNDS)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)

@@ -56,6 +56,8 @@ var rooms = []room{
 	{"app", "bootfile boots config event image lease model nbp netio policy ramdisk serve site", false, "the wiring: the only room that knows all"},
 	{"cli", "app classify config image model nbp policy sim wire", false, "flags in, text out: no decision is taken here"},
 	{"lab", "", false, "the lab treats hobnail as any other server: from outside"},
+	{"bench/dhcpload", "netio wire", false, "load comes from outside, over the wire"},
+	{"bench", "bench/dhcpload lab", false, "servers are measured from outside, hobnail as the others"},
 	{"lab/demo", "lab", false, "the lab treats hobnail as any other server: from outside"},
 }
 

@@ -47,7 +47,10 @@ func (f *Facts) identity(p *dhcp4.Packet) {
 	if id, ok := p.Options.Get(dhcp4.OptClientID); ok && len(id) > 0 {
 		f.ClientID = hex.EncodeToString(id)
 	}
-	raw, _ := p.Options.First(dhcp4.OptMachineID)
+	raw, ok := p.Options.First(dhcp4.OptMachineID)
+	if !ok {
+		return
+	}
 	if id, err := dhcp4.ParseMachineID(raw); err == nil {
 		if u := model.UUIDFromWire(id); !u.Junk() {
 			f.UUID = u
@@ -91,6 +94,9 @@ func given(a netip.Addr) netip.Addr {
 // ones.
 func (f *Facts) architecture(p *dhcp4.Packet) {
 	raw, sent := p.Options.Get(dhcp4.OptArch)
+	if !sent && f.VendorClass == "" {
+		return
+	}
 	codes, err := dhcp4.ParseArchs(raw)
 	class, boots := pxe.ParseClass([]byte(f.VendorClass))
 	switch {

@@ -48,6 +48,9 @@ func (s *Server) Simulate(message []byte, port uint16) []byte {
 		"--server", s.Host.Addr().String(), "--port", fmt.Sprint(port), "--packet", file.Name()))
 }
 
+// Binary is the name of the binary that Hobnail starts.
+func Binary(h *Host) string { return hobnailBinary(h.lab.t) }
+
 // hobnailBinary finds the binary under test.
 func hobnailBinary(t TB) string {
 	t.Helper()

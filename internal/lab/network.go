@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Link is one broadcast domain: a bridge in a namespace of its own, with no
@@ -102,6 +104,31 @@ func (k *Link) plug(ns netns, iface string, addr netip.Prefix) {
 	k.lab.ip("-n", string(k.ns), "link", "set", port, "master", "br0", "up")
 	k.lab.ip("-n", string(ns), "address", "add", addr.String(), "broadcast", "+", "dev", iface)
 	k.lab.ip("-n", string(ns), "link", "set", iface, "up")
+}
+
+// Remove takes the host away, and with it what runs there loses its network.
+func (h *Host) Remove() { h.lab.ip("netns", "delete", string(h.ns)) }
+
+// Dir makes a directory of the host's in the lab's directory.
+func (h *Host) Dir(name string) string {
+	h.lab.t.Helper()
+	return filepath.Dir(h.lab.WriteFile(h.Name+"/"+name+"/.keep", ""))
+}
+
+// File writes a file of the host's and returns its absolute name.
+func (h *Host) File(name, content string) string {
+	h.lab.t.Helper()
+	return h.lab.WriteFile(h.Name+"/"+name, content)
+}
+
+// AwaitPort waits until something on the host has bound a UDP port.
+func (h *Host) AwaitPort(port uint16, timeout time.Duration) {
+	h.lab.t.Helper()
+	if !poll(timeout, func() bool {
+		return h.Run("ss", "-Hlun", "sport", "=", fmt.Sprint(port)) != ""
+	}) {
+		h.lab.t.Fatalf("nothing bound UDP port %d on %s within %v", port, h.Name, timeout)
+	}
 }
 
 // Addr is the host's address on its first port.

@@ -189,7 +189,7 @@ pool = "10.99.0.50-10.99.0.60"
 			w := newWorld(t, site).with(t, tc.records...)
 			d := w.Decide(noon, tc.request)
 			if got := outcome(d); got != tc.want || lastReason(d) != tc.because {
-				t.Errorf("%s, because %s\nwant %s, because %s\nall reasons: %+v", got, lastReason(d), tc.want, tc.because, d.Reasons)
+				t.Errorf("%s, because %s\nwant %s, because %s\nall reasons: %+v", got, lastReason(d), tc.want, tc.because, d.Reasons())
 			}
 			if d.Answer == policy.Nak && (d.Boot != nil || d.Address.IsValid() || d.Change.Kind != policy.NoChange) {
 				t.Errorf("a NAK with boot data %+v, address %v, change %+v", d.Boot, d.Address, d.Change)

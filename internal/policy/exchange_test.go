@@ -152,7 +152,7 @@ dhcp = "off"
 				subnet = d.Subnet.CIDR.String()
 			}
 			if subnet != tc.subnet || d.Mode != tc.mode {
-				t.Errorf("subnet %q, mode %s; want %q, %s: %+v", subnet, d.Mode, tc.subnet, tc.mode, d.Reasons)
+				t.Errorf("subnet %q, mode %s; want %q, %s: %+v", subnet, d.Mode, tc.subnet, tc.mode, d.Reasons())
 			}
 		})
 	}
@@ -204,7 +204,7 @@ func TestQuirksAreReasons(t *testing.T) {
 	f := asks(lab1)
 	f.Quirks = []classify.Quirk{{Name: "cisco-ztp", Text: "a network device"}}
 	if d := newWorld(t, proxySite).Decide(noon, f); !hasReason(d, "cisco-ztp: a network device") {
-		t.Errorf("reasons %+v", d.Reasons)
+		t.Errorf("reasons %+v", d.Reasons())
 	}
 }
 

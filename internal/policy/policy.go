@@ -49,7 +49,23 @@ type Decision struct {
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
-	Reasons  []Reason
+	steps    []step
+}
+
+// step is a reason that nobody has read yet: most never are, and putting them
+// into words costs more than the decision. The arguments are values.
+type step struct {
+	rule, at, format string
+	args             []any
+}
+
+// Reasons says how the decision came about, step by step.
+func (d *Decision) Reasons() []Reason {
+	reasons := make([]Reason, len(d.steps))
+	for i, s := range d.steps {
+		reasons[i] = Reason{Rule: s.rule, At: s.at, Text: fmt.Sprintf(s.format, s.args...)}
+	}
+	return reasons
 }
 
 // Boot is the boot data of an answer.
@@ -127,19 +143,31 @@ const (
 
 // Decide answers one DHCP request, on port 67 or 4011.
 func (v View) Decide(now time.Time, f *classify.Facts) Decision {
-	d := Decision{Answer: Ignore, Server: v.Policy.serverAddress(f)}
+	var d Decision
+	v.DecideInto(&d, now, f)
+	return d
+}
+
+// DecideInto is Decide for callers that have many to take: it overwrites a
+// decision that nobody needs any more, and uses its memory.
+func (v View) DecideInto(d *Decision, now time.Time, f *classify.Facts) {
+	*d = Decision{Answer: Ignore, Server: v.Policy.serverAddress(f), steps: d.steps[:0]}
+	v.decide(d, now, f)
+}
+
+func (v View) decide(d *Decision, now time.Time, f *classify.Facts) {
 	d.ServerID = d.Server
 	if f.Relayed() && f.Override.IsValid() {
 		d.ServerID = f.Override
 	}
 	if f.Relayed() && !v.canRelay(f) {
 		d.because("relay", "RFC 2131 section 4.1", "the packet says its relay is %s, which cannot be a relay: nothing is sent there", f.Relay)
-		return d
+		return
 	}
 	for _, q := range f.Quirks {
 		d.because("quirk", "built-in", "%s: %s", q.Name, q.Text)
 	}
-	v.place(&d, f)
+	v.place(d, f)
 	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
 		d.Server = d.Subnet.NextServer
 	}
@@ -147,17 +175,19 @@ func (v View) Decide(now time.Time, f *classify.Facts) Decision {
 	case d.Mode == model.ModeOff:
 		d.because("mode", d.modeAt(v), "DHCP is off here: files only")
 	case f.Ingress.Port == 4011:
-		v.bootService(&d, f)
+		v.bootService(d, f)
 	case d.Mode == model.ModeProxy:
-		v.proxy(&d, f)
+		v.proxy(d, f)
 	default:
-		v.server(&d, now, f)
+		v.server(d, now, f)
 	}
-	return d
 }
 
 func (d *Decision) because(rule, at, format string, args ...any) {
-	d.Reasons = append(d.Reasons, Reason{Rule: rule, At: at, Text: fmt.Sprintf(format, args...)})
+	if d.steps == nil {
+		d.steps = make([]step, 0, 6)
+	}
+	d.steps = append(d.steps, step{rule, at, format, args})
 }
 
 // ignore ends a decision without an answer, whatever was prepared before.

@@ -131,7 +131,7 @@ func TestBootFileNames(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			d := newWorld(t, tc.site).Decide(noon, tc.request)
 			if d.Boot == nil {
-				t.Fatalf("no boot data: %+v", d.Reasons)
+				t.Fatalf("no boot data: %+v", d.Reasons())
 			}
 			if diff := cmp.Diff(tc.want, *d.Boot, cmp.Comparer(sameAddr)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -219,7 +219,7 @@ func TestFirstArchitectureThatCanBeServed(t *testing.T) {
 	f.Archs = append(f.Archs, x64)
 	d := newWorld(t, serverSite).Decide(noon, f)
 	if d.Boot == nil || d.Boot.File != "m/525400000001/uefi-x64/shimx64.efi" {
-		t.Errorf("gets %+v, want the x64 program: %+v", d.Boot, d.Reasons)
+		t.Errorf("gets %+v, want the x64 program: %+v", d.Boot, d.Reasons())
 	}
 }
 
@@ -246,7 +246,7 @@ func TestUsersPrograms(t *testing.T) {
 			w := newWorldWith(t, tc.site, append(tc.have, everything[:]...)...)
 			d := w.Decide(noon, asks(lab1, boots(model.ArchX64, model.FirmwareUEFI)))
 			if got := onlyFile(d.Boot); got != tc.want {
-				t.Errorf("gets %q, want %q: %+v", got, tc.want, d.Reasons)
+				t.Errorf("gets %q, want %q: %+v", got, tc.want, d.Reasons())
 			}
 		})
 	}
@@ -269,7 +269,7 @@ func TestIPXEIsNeverHandedItself(t *testing.T) {
 					t.Errorf("iPXE on %s, loader %q, gets %+v", a, loader, *d.Boot)
 				}
 				if d.Boot == nil && (loader == "" || strings.HasPrefix(loader, "ipxe")) {
-					t.Errorf("iPXE on %s, loader %q, gets nothing: %+v", a, loader, d.Reasons)
+					t.Errorf("iPXE on %s, loader %q, gets nothing: %+v", a, loader, d.Reasons())
 				}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"hobnail/internal/classify"
@@ -146,8 +147,11 @@ func TestDecideIsPure(t *testing.T) {
 		before, records := *f, w.table.All()
 		one, two := w.Decide(noon, f), w.Decide(noon, f)
 		same := cmp.Comparer(sameAddr)
-		if diff := cmp.Diff(one, two, same, cmp.Comparer(samePrefix)); diff != "" {
+		if diff := cmp.Diff(one, two, same, cmp.Comparer(samePrefix), cmpopts.IgnoreUnexported(policy.Decision{})); diff != "" {
 			rt.Fatalf("two decisions differ (-first +second):\n%s", diff)
+		}
+		if diff := cmp.Diff(one.Reasons(), two.Reasons()); diff != "" {
+			rt.Fatalf("the reasons of two decisions differ (-first +second):\n%s", diff)
 		}
 		if diff := cmp.Diff(records, w.table.All(), same); diff != "" {
 			rt.Fatalf("deciding changed the leases (-before +after):\n%s", diff)
@@ -171,8 +175,8 @@ func TestDecisionsHoldTogether(t *testing.T) {
 				rt.Errorf("not %s: %s, boot %+v, mode %s, facts %+v", rule, outcome(d), d.Boot, d.Mode, f)
 			}
 		}
-		holds(len(d.Reasons) > 0, "with a reason")
-		for _, r := range d.Reasons {
+		holds(len(d.Reasons()) > 0, "with a reason")
+		for _, r := range d.Reasons() {
 			holds(r.Rule != "" && r.At != "" && r.Text != "", "with whole reasons")
 		}
 		holds(d.Answer != policy.Ignore || d.Boot == nil && !d.Address.IsValid(), "empty when ignored")
@@ -211,7 +215,7 @@ func FuzzDecide(f *testing.F) {
 		}
 		facts := classify.DHCP(p, classify.Ingress{Local: ours, Dst: ours, Src: netip.AddrPortFrom(p.CIAddr, 68), Port: port})
 		for _, w := range []world{server, proxy} {
-			if d := w.Decide(noon, &facts); len(d.Reasons) == 0 {
+			if d := w.Decide(noon, &facts); len(d.Reasons()) == 0 {
 				t.Errorf("mode %s: %s without a reason", d.Mode, d.Answer)
 			}
 		}

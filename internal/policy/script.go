@@ -19,7 +19,7 @@ type Script struct {
 func (v View) Script(f *classify.Facts) Script {
 	var d Decision
 	v.choose(&d, f)
-	s := Script{Target: d.Target, Machine: d.Machine, Reasons: d.Reasons}
+	s := Script{Target: d.Target, Machine: d.Machine, Reasons: d.Reasons()}
 	for _, img := range v.Policy.images {
 		if f.Arch == "" || f.Arch.Runs(img.CPU) {
 			s.Images = append(s.Images, img)

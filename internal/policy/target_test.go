@@ -86,7 +86,7 @@ mac  = "52:54:00:00:00:01"
 		t.Run(tc.name, func(t *testing.T) {
 			d := newWorld(t, serverSite+tc.rules).Decide(noon, tc.request)
 			if d.Target != tc.want || onlyFile(d.Boot) != tc.file || !hasReason(d, tc.because) {
-				t.Errorf("target %q by %q\nwant %q by %q because %q\nreasons %+v", d.Target, onlyFile(d.Boot), tc.want, tc.file, tc.because, d.Reasons)
+				t.Errorf("target %q by %q\nwant %q by %q because %q\nreasons %+v", d.Target, onlyFile(d.Boot), tc.want, tc.file, tc.because, d.Reasons())
 			}
 			if (d.Answer == policy.Offer) != (tc.file != "") {
 				t.Errorf("answer %s with boot program %q", d.Answer, tc.file)
@@ -117,7 +117,7 @@ func TestReasonsSayWhere(t *testing.T) {
 		{Rule: "boot-program", At: "built-in", Text: "shimx64.efi starts with Secure Boot on or off, and DHCP never says which"},
 		{Rule: "address", At: "RFC 2131 section 4.3.1", Text: "10.77.2.55 is what the machine asked for, and free"},
 	}
-	if diff := cmp.Diff(want, d.Reasons); diff != "" {
+	if diff := cmp.Diff(want, d.Reasons()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -128,7 +128,7 @@ func TestImageThatIsGone(t *testing.T) {
 	w.Policy = policy.Compile(w.Policy.Config, nil, programs(everything[:]...))
 	d := w.Decide(noon, asks(lab2, boots(model.ArchX64, model.FirmwareUEFI)))
 	if d.Target != model.TargetMenu || !hasReason(d, "image debian-12 is not there: the menu instead") {
-		t.Errorf("target %q: %+v", d.Target, d.Reasons)
+		t.Errorf("target %q: %+v", d.Target, d.Reasons())
 	}
 }
 

@@ -215,12 +215,12 @@ func outcome(d policy.Decision) string {
 
 // lastReason is why a decision came out as it did.
 func lastReason(d policy.Decision) string {
-	if len(d.Reasons) == 0 {
+	if len(d.Reasons()) == 0 {
 		return ""
 	}
-	return d.Reasons[len(d.Reasons)-1].Text
+	return d.Reasons()[len(d.Reasons())-1].Text
 }
 
 func hasReason(d policy.Decision, text string) bool {
-	return slices.ContainsFunc(d.Reasons, func(r policy.Reason) bool { return strings.Contains(r.Text, text) })
+	return slices.ContainsFunc(d.Reasons(), func(r policy.Reason) bool { return strings.Contains(r.Text, text) })
 }

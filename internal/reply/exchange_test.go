@@ -75,7 +75,7 @@ func answer(t testing.TB, v policy.View, req *dhcp4.Packet, in classify.Ingress)
 	f := classify.DHCP(req, in)
 	d := v.Decide(noon, &f)
 	if d.Answer == policy.Ignore {
-		t.Fatalf("no answer: %+v", d.Reasons)
+		t.Fatalf("no answer: %+v", d.Reasons())
 	}
 	r, err := reply.Build(req, &f, &d)
 	if err != nil {

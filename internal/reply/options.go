@@ -25,8 +25,8 @@ const (
 // options lists the options in an order that every ROM takes: 53 and 54
 // first, 82 last (RFC 3046 section 2.2). What the client cannot do without
 // comes first, and the rest as far as there is room.
-func options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) dhcp4.Options {
-	var o, rest, last dhcp4.Options
+func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
+	o, rest, last := r.Packet.Options[:0], r.rest[:0], r.last[:0]
 	o.AddUint8(dhcp4.OptMessageType, uint8(messageType(d.Answer)))
 	o.AddAddr(dhcp4.OptServerID, d.ServerID)
 	givesAddress := d.Mode == model.ModeServer && d.Subnet != nil && f.Ingress.Port == dhcp4.ServerPort
@@ -51,7 +51,8 @@ func options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) dhcp4.Opt
 			room -= n
 		}
 	}
-	return append(o, last...)
+	r.Packet.Options = append(o, last...)
+	r.rest, r.last = rest, last
 }
 
 func messageType(a policy.Answer) dhcp4.MessageType {

@@ -15,9 +15,11 @@ import (
 
 // Reply is a packet on its way out.
 type Reply struct {
-	Packet *dhcp4.Packet
+	Packet dhcp4.Packet
 	Bytes  []byte
 	To     Destination
+
+	rest, last dhcp4.Options // memory of options, while they are listed
 }
 
 // Destination says where a reply goes and how it leaves. A reply always leaves
@@ -52,38 +54,54 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // Build makes the reply to a request. Decisions without an answer have none.
 func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, error) {
+	r := new(Reply)
+	if err := r.Make(req, f, d); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Make is Build for callers that have many to make: it overwrites a reply that
+// nobody needs any more, and uses its memory.
+func (r *Reply) Make(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) error {
 	if d.Answer == policy.Ignore {
-		return nil, fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
+		return fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
 	}
 	if d.Boot != nil && len(d.Boot.File) > maxName {
-		return nil, fmt.Errorf("building the %s to %s: the boot file's name has %d octets, %d fit: %q",
+		return fmt.Errorf("building the %s to %s: the boot file's name has %d octets, %d fit: %q",
 			d.Answer, f.Who(), len(d.Boot.File), maxName, d.Boot.File)
 	}
-	p := header(req, f, d)
-	p.Options = options(req, f, d)
-	b, err := p.Append(nil)
+	r.header(req, f, d)
+	r.options(req, f, d)
+	if r.Bytes == nil {
+		r.Bytes = make([]byte, 0, defaultSize)
+	}
+	b, err := r.Packet.Append(r.Bytes[:0])
 	if err != nil {
-		return nil, fmt.Errorf("building the %s to %s: %v", d.Answer, f.Who(), err)
+		return fmt.Errorf("building the %s to %s: %v", d.Answer, f.Who(), err)
 	}
 	if len(b) > maxPayload {
-		return nil, fmt.Errorf("building the %s to %s: %d octets, %d fit into a frame", d.Answer, f.Who(), len(b), maxPayload)
+		return fmt.Errorf("building the %s to %s: %d octets, %d fit into a frame", d.Answer, f.Who(), len(b), maxPayload)
 	}
-	return &Reply{Packet: p, Bytes: b, To: destination(req, f, d)}, nil
+	r.Bytes, r.To = b, destination(req, f, d)
+	return nil
 }
 
 // header fills the fixed fields. hops and secs are 0: a Raspberry Pi 3's ROM
 // rejects a reply whose hops were copied back.
-func header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) *dhcp4.Packet {
+func (r *Reply) header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
 	zero := netip.IPv4Unspecified()
-	p := &dhcp4.Packet{
-		Op: dhcp4.OpReply, HType: req.HType, HLen: req.HLen, Xid: req.Xid, Flags: req.Flags,
+	p := &r.Packet
+	*p = dhcp4.Packet{
+		Options: p.Options[:0],
+		Op:      dhcp4.OpReply, HType: req.HType, HLen: req.HLen, Xid: req.Xid, Flags: req.Flags,
 		CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: req.GIAddr, CHAddr: req.CHAddr,
 	}
 	if d.Answer == policy.Nak {
 		if f.Relayed() {
 			p.Flags |= dhcp4.FlagBroadcast // RFC 2131 section 4.3.2: the relay must broadcast it
 		}
-		return p
+		return
 	}
 	if d.Address.IsValid() {
 		p.YIAddr = d.Address
@@ -97,7 +115,6 @@ func header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) *dhcp4.Pac
 			p.File = b.File
 		}
 	}
-	return p
 }
 
 // destination follows RFC 2131 section 4.1, RFC 8357 for relays that ask for

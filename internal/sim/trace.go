@@ -60,7 +60,7 @@ func Run(v policy.View, req *dhcp4.Packet, at Place, now time.Time) (Trace, erro
 	d := v.Decide(now, &facts)
 	t := Trace{
 		Answer: string(d.Answer), Target: d.Target, Address: text(d.Address), Mode: string(d.Mode),
-		MAC: string(facts.MAC), Arch: string(facts.Arch), Reasons: append(assumed, d.Reasons...),
+		MAC: string(facts.MAC), Arch: string(facts.Arch), Reasons: append(assumed, d.Reasons()...),
 	}
 	if facts.Boots() {
 		t.Stage = string(facts.Stage)

@@ -42,6 +42,8 @@ type Server struct {
 	// not ours to serve.
 	Interface func(index int) (i netio.Interface, ok bool)
 
+	works sync.Pool // of *work
+
 	// deciding covers look-up and staging, so that two requests that come at
 	// once are never given one address.
 	deciding sync.Mutex
@@ -73,35 +75,48 @@ func (s *Server) Serve(ctx context.Context, conn netio.Conn) error {
 }
 
 // Held is an answer that may leave only when its lease is on disk.
-type Held struct{ answer }
+type Held struct{ *work }
 
-// answer is a decision on its way out.
-type answer struct {
-	facts    *classify.Facts
-	decision *policy.Decision
-	out      *reply.Reply // nil: silence
+// work is one packet on its way: what it says, what was decided, what goes
+// out. Its memory is used again for another packet once that has left.
+type work struct {
+	request  dhcp4.Packet
+	facts    classify.Facts
+	decision policy.Decision
+	reply    reply.Reply
+	answers  bool // there is a reply
 }
 
-func (a answer) datagram() netio.Datagram {
-	to := a.out.To
-	return netio.Datagram{Data: a.out.Bytes, Outgoing: netio.Outgoing{
+func (w *work) datagram() netio.Datagram {
+	to := w.reply.To
+	return netio.Datagram{Data: w.reply.Bytes, Outgoing: netio.Outgoing{
 		To: to.Addr, From: to.From.Addr(), IfIndex: to.IfIndex, HW: to.HW,
 	}}
+}
+
+func (s *Server) work() *work {
+	if w, ok := s.works.Get().(*work); ok {
+		w.answers = false
+		return w
+	}
+	return new(work)
 }
 
 // Take decides a batch of packets and sends all answers but those that it
 // returns, which wait for Settle.
 func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	now := s.Clock()
-	free := make([]answer, 0, len(batch))
+	free := make([]*work, 0, len(batch))
 	for _, p := range batch {
-		a, durable, ok := s.answer(now, p)
+		w := s.work()
+		durable, ok := s.answer(w, now, p)
 		switch {
 		case !ok:
+			s.works.Put(w)
 		case durable:
-			held = append(held, Held{a})
+			held = append(held, Held{w})
 		default:
-			free = append(free, a)
+			free = append(free, w)
 		}
 	}
 	s.send(now, conn, free)
@@ -116,80 +131,85 @@ func (s *Server) Settle(conn netio.Conn, held []Held) {
 	}
 	err := s.Leases.Commit()
 	now := s.Clock()
-	if err != nil {
-		for _, h := range held {
-			s.emit(now, event.LeaseFault, h.facts, slog.String("error", err.Error()))
-		}
-		return
-	}
-	answers := make([]answer, len(held))
+	all := make([]*work, len(held))
 	for i, h := range held {
-		answers[i] = h.answer
+		all[i] = h.work
+		if err != nil {
+			s.emit(now, event.LeaseFault, &h.facts, slog.String("error", err.Error()))
+		}
 	}
-	s.send(now, conn, answers)
+	if err == nil {
+		s.send(now, conn, all)
+	}
 }
 
 // send sends answers, and tells of each what became of it.
-func (s *Server) send(now time.Time, conn netio.Conn, answers []answer) {
-	out := make([]netio.Datagram, 0, len(answers))
-	for _, a := range answers {
-		if a.out != nil {
-			out = append(out, a.datagram())
+func (s *Server) send(now time.Time, conn netio.Conn, all []*work) {
+	if len(all) == 0 {
+		return
+	}
+	out := make([]netio.Datagram, 0, len(all))
+	for _, w := range all {
+		if w.answers {
+			out = append(out, w.datagram())
 		}
 	}
 	failed := conn.WriteBatch(out)
 	sent := 0
-	for _, a := range answers {
-		if a.out != nil {
+	for _, w := range all {
+		if w.answers {
 			sent++
-			if failed != nil && failed[sent-1] != nil {
-				s.emit(now, event.DHCPSendFail, a.facts, slog.String("error", failed[sent-1].Error()))
-				continue
-			}
 		}
-		s.tell(now, a.facts, a.decision, a.out)
+		if w.answers && failed != nil && failed[sent-1] != nil {
+			s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", failed[sent-1].Error()))
+		} else {
+			s.tell(now, w)
+		}
+		s.works.Put(w)
 	}
 }
 
 // answer takes one packet from octets to the octets of its answer. durable
 // says that the answer waits for the disk; ok is false where there is nothing
 // more to do.
-func (s *Server) answer(now time.Time, p netio.Packet) (a answer, durable, ok bool) {
+func (s *Server) answer(w *work, now time.Time, p netio.Packet) (durable, ok bool) {
 	in, ok := s.ingress(p)
 	if !ok {
-		return a, false, false
+		return false, false
 	}
-	req, err := dhcp4.Parse(p.Data)
-	if err != nil || req.Op != dhcp4.OpRequest {
+	req := &w.request
+	if err := req.Parse(p.Data); err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
-		return a, false, false
+		return false, false
 	}
-	facts := classify.DHCP(req, in)
-	decision, durable, err := s.decide(now, &facts)
+	w.facts = classify.DHCP(req, in)
+	durable, err := s.decide(w, now)
 	if err != nil {
-		s.emit(now, event.LeaseFault, &facts, slog.String("error", err.Error()))
-		return a, false, false
+		s.emit(now, event.LeaseFault, &w.facts, slog.String("error", err.Error()))
+		return false, false
 	}
-	s.Boots.Heard(&facts, decision.Address)
-	a = answer{facts: &facts, decision: &decision}
-	if decision.Answer == policy.Ignore {
-		return a, durable, true
+	if w.facts.Boots() {
+		remembered := w.facts
+		s.Boots.Heard(&remembered, w.decision.Address)
 	}
-	if a.out, err = reply.Build(req, &facts, &decision); err != nil {
-		s.emit(now, event.DHCPSendFail, &facts, slog.String("error", err.Error()))
-		return a, false, false
+	if w.decision.Answer == policy.Ignore {
+		return durable, true
 	}
-	return a, durable, true
+	if err := w.reply.Make(req, &w.facts, &w.decision); err != nil {
+		s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", err.Error()))
+		return false, false
+	}
+	w.answers = true
+	return durable, true
 }
 
 // decide looks up, decides and stages in one piece. After an error nothing may
 // be answered.
-func (s *Server) decide(now time.Time, f *classify.Facts) (policy.Decision, bool, error) {
+func (s *Server) decide(w *work, now time.Time) (durable bool, err error) {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
-	d := s.View().Decide(now, f)
-	durable, err := s.Leases.Stage(d.Change)
-	return d, durable, err
+	s.View().DecideInto(&w.decision, now, &w.facts)
+	return s.Leases.Stage(w.decision.Change)
 }
 
 // ingress says where a packet came in. Our address there is the one that it
@@ -221,9 +241,10 @@ func (s *Server) emit(now time.Time, code event.Code, f *classify.Facts, attrs .
 
 // tell publishes what was decided: one event for the answer, and one more
 // where a person has something to do.
-func (s *Server) tell(now time.Time, f *classify.Facts, d *policy.Decision, out *reply.Reply) {
+func (s *Server) tell(now time.Time, w *work) {
+	f, d := &w.facts, &w.decision
 	s.Events.Emit(event.Event{Time: now, Code: codeOf(f, d), MAC: f.MAC, Client: f.Ingress.Src,
-		More: func() []slog.Attr { return attrsOf(f, d, out) }})
+		More: func() []slog.Attr { return attrsOf(w) }})
 	switch {
 	case d.Missing != nil:
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))
@@ -252,7 +273,8 @@ func codeOf(f *classify.Facts, d *policy.Decision) event.Code {
 
 // attrsOf gives the facts that an administrator looks for in a log line, and
 // the reasons for whoever wants them.
-func attrsOf(f *classify.Facts, d *policy.Decision, out *reply.Reply) []slog.Attr {
+func attrsOf(w *work) []slog.Attr {
+	f, d := &w.facts, &w.decision
 	attrs := []slog.Attr{
 		slog.String("message", f.Message.String()),
 		slog.String("if", f.Ingress.Interface),
@@ -272,10 +294,10 @@ func attrsOf(f *classify.Facts, d *policy.Decision, out *reply.Reply) []slog.Att
 	if d.Boot != nil {
 		add("boot", d.Boot.File)
 	}
-	if out != nil {
-		add("to", out.To.Kind()+" "+out.To.Addr.String())
+	if w.answers {
+		add("to", w.reply.To.Kind()+" "+w.reply.To.Addr.String())
 	}
-	return append(attrs, slog.Any("reasons", d.Reasons))
+	return append(attrs, slog.Any("reasons", d.Reasons()))
 }
 
 func stageText(f *classify.Facts) string {

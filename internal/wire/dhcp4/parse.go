@@ -34,31 +34,42 @@ func fault(offset int, reason string) error { return &ParseError{Reason: reason,
 // Let through: a missing 255, zero-length options, unknown codes, repeated
 // options, sname and file without a NUL, and any value of any other option.
 func Parse(b []byte) (*Packet, error) {
-	if len(b) < headerLen {
-		return nil, fault(len(b), "datagram shorter than header and cookie")
-	}
-	if binary.BigEndian.Uint32(b[offCookie:]) != cookie {
-		return nil, fault(offCookie, "no DHCP cookie")
-	}
-	b = bytes.Clone(b) // options are slices of this one copy
-	p := parseHeader(b)
-	if err := p.checkHeader(); err != nil {
+	p := new(Packet)
+	if err := p.Parse(b); err != nil {
 		return nil, err
-	}
-	if err := p.parseOptions(b); err != nil {
-		return nil, err
-	}
-	if !p.Type().fits(p.Op) {
-		return nil, fault(offOp, "message type from the wrong side")
 	}
 	return p, nil
 }
 
+// Parse is Parse for callers that have many to read: it overwrites a packet
+// that nobody needs any more, and uses the memory of its options' list.
+func (p *Packet) Parse(b []byte) error {
+	if len(b) < headerLen {
+		return fault(len(b), "datagram shorter than header and cookie")
+	}
+	if binary.BigEndian.Uint32(b[offCookie:]) != cookie {
+		return fault(offCookie, "no DHCP cookie")
+	}
+	b = bytes.Clone(b) // options are slices of this one copy
+	p.parseHeader(b)
+	if err := p.checkHeader(); err != nil {
+		return err
+	}
+	if err := p.parseOptions(b); err != nil {
+		return err
+	}
+	if !p.Type().fits(p.Op) {
+		return fault(offOp, "message type from the wrong side")
+	}
+	return nil
+}
+
 // parseHeader fills what stands before the cookie; b has at least headerLen
 // octets.
-func parseHeader(b []byte) *Packet {
-	p := &Packet{
-		Op: b[offOp], HType: b[offHType], HLen: b[offHLen], Hops: b[offHops],
+func (p *Packet) parseHeader(b []byte) {
+	*p = Packet{
+		Options: p.Options[:0],
+		Op:      b[offOp], HType: b[offHType], HLen: b[offHLen], Hops: b[offHops],
 		Xid:    binary.BigEndian.Uint32(b[offXid:]),
 		Secs:   binary.BigEndian.Uint16(b[offSecs:]),
 		Flags:  binary.BigEndian.Uint16(b[offFlags:]),
@@ -70,7 +81,6 @@ func parseHeader(b []byte) *Packet {
 		File:   text(b[offFile:offCookie]),
 	}
 	copy(p.CHAddr[:], b[offCHAddr:])
-	return p
 }
 
 // text is a header field up to its first NUL.
@@ -97,7 +107,9 @@ func (p *Packet) parseOptions(b []byte) error {
 	if len(b) == headerLen {
 		return fault(headerLen, "no options area")
 	}
-	p.Options = make(Options, 0, 16)
+	if p.Options == nil {
+		p.Options = make(Options, 0, 16)
+	}
 	if err := p.parseArea(b, headerLen, len(b)); err != nil {
 		return err
 	}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hobnail/internal/bench/dhcpload"
+	"hobnail/internal/lab"
+)
+
+const startup = 30 * time.Second
+
+// bench is one run.
+type bench struct {
+	rounds int
+	only   []string
+	out    io.Writer
+
+	t    lab.TB
+	lab  *lab.Lab
+	link *lab.Link
+	load *lab.Host
+	peak map[string]float64 // exchanges a second, by server
+}
+
+// figure is what one server did in one round.
+type figure struct {
+	dhcpload.Result
+	CPU    float64 // microseconds of processor an exchange
+	Memory float64 // MiB at the end
+}
+
+func (b *bench) run(t lab.TB) {
+	b.t, b.lab, b.peak = t, lab.New(t), map[string]float64{}
+	b.link = b.lab.Link("core")
+	b.load = b.lab.Host("load", b.link, loadAddr+"/24", "")
+	b.load.Run("ip", "address", "add", relayAddr+"/32", "dev", "eth0")
+	b.machine()
+	for _, part := range []struct {
+		name string
+		run  func()
+	}{
+		{"dora", b.dora}, {"leases", b.leases}, {"latency", b.latency}, {"offers", b.offers}, {"perfdhcp", b.perfdhcp},
+	} {
+		if len(b.only) == 0 || slices.Contains(b.only, part.name) {
+			part.run()
+		}
+	}
+}
+
+// machine names what the figures were measured on.
+func (b *bench) machine() {
+	var u unix.Utsname
+	unix.Uname(&u)
+	cpu, _ := exec.Command("sh", "-c", "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1").Output()
+	fmt.Fprintf(b.out, "%s, %d processors: %s; Linux %s; %s\n", time.Now().UTC().Format(time.DateOnly),
+		runtime.NumCPU(), strings.TrimSpace(string(cpu)), unix.ByteSliceToString(u.Release[:]), runtime.Version())
+	for _, v := range []string{"kea-dhcp4 -v", "dhcpd --version", "dnsmasq --version"} {
+		out, _ := exec.Command("sh", "-c", v+" 2>&1 | head -n 1").Output()
+		fmt.Fprintf(b.out, "%s: %s", v, out)
+	}
+}
+
+// server makes a host for a server and starts it there.
+func (b *bench) server(p peer) (*lab.Host, *lab.Proc) {
+	h := b.lab.Host("server", b.link, serverAddr+"/24", "")
+	h.Run("ip", "route", "add", relayAddr+"/32", "via", loadAddr)
+	b.load.Run("ip", "neighbour", "flush", "all") // of the server before
+	return h, p.start(h, p)
+}
+
+// each runs one measurement on every server, in turn, as often as there are
+// rounds, and gives all figures of each.
+func (b *bench) each(peers []peer, measure func(p peer, proc *lab.Proc) figure) [][]figure {
+	all := make([][]figure, len(peers))
+	for round := range b.rounds {
+		for i, p := range peers {
+			h, proc := b.server(p)
+			f := measure(p, proc)
+			proc.Kill()
+			h.Remove()
+			all[i] = append(all[i], f)
+			b.t.Logf("round %d, %s: %.0f/s, %d lost, offer p50 %.2f ms p99 %.2f ms, %.1f us of CPU each, %.0f MiB",
+				round+1, p.name, f.PerSecond(), f.Lost, f.OfferP50, f.OfferP99, f.CPU, f.Memory)
+		}
+	}
+	return all
+}
+
+// drive puts a load on the server that runs.
+func (b *bench) drive(proc *lab.Proc, plan dhcpload.Plan) figure {
+	text, err := json.Marshal(plan)
+	if err != nil {
+		b.t.Fatalf("writing the plan: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatalf("looking for this program: %v", err)
+	}
+	before := cpuSeconds(proc.Pid())
+	out := b.load.Run("taskset", "-c", loadCPU, self, "load", string(text))
+	f := figure{CPU: cpuSeconds(proc.Pid()) - before, Memory: residentMiB(proc.Pid())}
+	if err := json.Unmarshal([]byte(out), &f.Result); err != nil {
+		b.t.Fatalf("reading the result %q: %v", out, err)
+	}
+	// The warm-up uses processor time too.
+	share := plan.Time.Seconds() / (plan.Time + plan.Warm).Seconds()
+	if plan.Count > 0 {
+		share = 1
+	}
+	f.CPU *= share * 1e6 / max(1, float64(f.Completed))
+	return f
+}
+
+// median takes the middle one of the figures by a measure.
+func median(fs []figure, of func(figure) float64) float64 {
+	values := make([]float64, len(fs))
+	for i, f := range fs {
+		values[i] = of(f)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// statSeconds reads utime and stime out of /proc/PID/stat (proc_pid_stat(5)),
+// behind the name in parentheses, in hundredths of a second.
+func statSeconds(stat string) float64 {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100
+}

@@ -1,0 +1,327 @@
+// Package dhcpload is many DHCP clients in one process: it drives a server as
+// fast as it goes, or at a rate, and says how many exchanges were completed
+// and how long the offers took.
+package dhcpload
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"hobnail/internal/netio"
+	"hobnail/internal/wire/dhcp4"
+)
+
+// Plan says what to do.
+type Plan struct {
+	Server netip.Addr // whom to ask; 255.255.255.255 asks as a machine on the link does
+	Relay  netip.Addr // giaddr, an address of this host; not used where the link is asked
+	Boot   bool       // ask as UEFI firmware that boots; without it as a plain client
+	Offers bool       // an exchange ends with the OFFER
+
+	Clients  int           // as many machines take turns; 0: every exchange is a new one
+	First    int           // number of the first machine
+	InFlight int           // exchanges under way at a time
+	Rate     float64       // exchanges begun in a second, whatever comes back; 0: as soon as one ends
+	Count    int           // stop after so many; 0: by time
+	Warm     time.Duration // not counted
+	Time     time.Duration // counted
+}
+
+// Result is what came of it, in the time that counts.
+type Result struct {
+	Begun     int     `json:"begun"`
+	Completed int     `json:"completed"`
+	Lost      int     `json:"lost"` // no answer within Patience
+	Seconds   float64 `json:"seconds"`
+	OfferP50  float64 `json:"offer_p50_ms"` // from DISCOVER to OFFER
+	OfferP99  float64 `json:"offer_p99_ms"`
+}
+
+// PerSecond is the rate of completed exchanges.
+func (r Result) PerSecond() float64 { return float64(r.Completed) / r.Seconds }
+
+// Patience is how long a machine waits for an answer before it counts as lost.
+const Patience = time.Second
+
+// slots is how many exchanges are remembered; older ones are over.
+const slots = 1 << 18
+
+// slot is one exchange under way.
+type slot struct {
+	seq    uint32 // 0: free
+	begun  time.Time
+	expect dhcp4.MessageType
+}
+
+// load is a run.
+type load struct {
+	plan     Plan
+	conn     netio.Conn
+	discover []byte
+
+	mu        sync.Mutex
+	next      uint32 // number of the next exchange, which is its xid
+	oldest    uint32 // no exchange before it is under way
+	underWay  int
+	table     []slot
+	from      time.Time // when counting began; zero before
+	until     time.Time
+	result    Result
+	latencies []time.Duration
+	out       []netio.Datagram
+}
+
+// Run does what the plan says. It needs UDP port 67 of its host, or 68 where
+// it asks the link.
+func Run(ctx context.Context, plan Plan) (Result, error) {
+	l := &load{plan: plan, table: make([]slot, slots), next: 1, oldest: 1}
+	var err error
+	if l.discover, err = l.template(); err != nil {
+		return Result{}, err
+	}
+	if l.conn, err = netio.Listen(ctx, l.port(), false); err != nil {
+		return Result{}, err
+	}
+	received := make(chan error)
+	go func() { received <- l.receive() }()
+	l.drive(ctx)
+	l.conn.Close()
+	if err := <-received; err != nil && !errors.Is(err, net.ErrClosed) {
+		return Result{}, err
+	}
+	return l.sum(), nil
+}
+
+func (l *load) broadcasts() bool {
+	return l.plan.Server == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+func (l *load) port() uint16 {
+	if l.broadcasts() {
+		return dhcp4.ClientPort
+	}
+	return dhcp4.ServerPort
+}
+
+// template is the DISCOVER of all machines.
+func (l *load) template() ([]byte, error) {
+	p := &dhcp4.Packet{Op: dhcp4.OpRequest, HType: dhcp4.HTypeEthernet, HLen: 6}
+	if l.broadcasts() {
+		p.Flags = dhcp4.FlagBroadcast
+	} else {
+		p.GIAddr, p.Hops = l.plan.Relay, 1
+	}
+	p.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Discover))
+	p.Options.Add(dhcp4.OptParameterList, []byte{1, 3, 6, 12, 15, 28})
+	if l.plan.Boot {
+		p.Options.AddString(dhcp4.OptVendorClass, "PXEClient:Arch:00007:UNDI:003016")
+		p.Options.AddUint16(dhcp4.OptArch, 7)
+		p.Options.Add(dhcp4.OptMachineID, make([]byte, 17))
+	}
+	b, err := p.Append(nil)
+	if err != nil {
+		return nil, fmt.Errorf("making a DISCOVER: %v", err)
+	}
+	return b, nil
+}
+
+// drive begins exchanges until the time is over, and gives up those that get
+// no answer.
+func (l *load) drive(ctx context.Context) {
+	const tick = time.Millisecond
+	start := time.Now()
+	l.from, l.until = start.Add(l.plan.Warm), start.Add(l.plan.Warm+l.plan.Time)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	begun := 0.0
+	for now := start; ; now = time.Now() {
+		l.mu.Lock()
+		l.expire(now)
+		over := l.plan.Count > 0 && l.result.Completed >= l.plan.Count || l.plan.Count == 0 && now.After(l.until)
+		if !over {
+			if l.plan.Rate > 0 {
+				for due := l.plan.Rate * now.Sub(start).Seconds(); begun < due; begun++ {
+					l.begin(now)
+				}
+			} else {
+				l.refill(now)
+			}
+		}
+		l.flush()
+		l.mu.Unlock()
+		if over || ctx.Err() != nil {
+			break
+		}
+		<-ticker.C
+	}
+	if l.plan.Rate > 0 {
+		time.Sleep(Patience) // what was begun may still be answered
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(time.Now())
+	if l.plan.Count > 0 {
+		l.until = time.Now()
+	}
+}
+
+func (l *load) refill(now time.Time) {
+	for l.underWay < l.plan.InFlight {
+		l.begin(now)
+	}
+}
+
+// machine is the number of an exchange's machine.
+func (l *load) machine(seq uint32) uint32 {
+	if l.plan.Clients > 0 {
+		seq %= uint32(l.plan.Clients)
+	}
+	return seq + uint32(l.plan.First)
+}
+
+// begin sends a DISCOVER.
+func (l *load) begin(now time.Time) {
+	seq := l.next
+	l.next++
+	l.table[seq%slots] = slot{seq: seq, begun: now, expect: dhcp4.Offer}
+	l.underWay++
+	if l.counts(now) {
+		l.result.Begun++
+	}
+	b := slices.Clone(l.discover)
+	binary.BigEndian.PutUint32(b[4:], seq)
+	b[28], b[29] = 0x02, 0x4c
+	binary.BigEndian.PutUint32(b[30:], l.machine(seq))
+	l.send(b)
+}
+
+func (l *load) counts(t time.Time) bool {
+	return l.plan.Count > 0 || !t.Before(l.from) && t.Before(l.until)
+}
+
+func (l *load) send(b []byte) {
+	out := netio.Outgoing{To: netip.AddrPortFrom(l.plan.Server, dhcp4.ServerPort)}
+	if !l.broadcasts() {
+		out.From = l.plan.Relay
+	}
+	l.out = append(l.out, netio.Datagram{Data: b, Outgoing: out})
+	if len(l.out) == netio.MaxBatch {
+		l.flush()
+	}
+}
+
+func (l *load) flush() {
+	if len(l.out) > 0 {
+		l.conn.WriteBatch(l.out) // what is lost here counts as lost
+		l.out = l.out[:0]
+	}
+}
+
+// expire gives up what has waited too long.
+func (l *load) expire(now time.Time) {
+	for ; l.oldest < l.next; l.oldest++ {
+		s := &l.table[l.oldest%slots]
+		if s.seq != l.oldest {
+			continue
+		}
+		if now.Sub(s.begun) < Patience {
+			return
+		}
+		if l.counts(s.begun) {
+			l.result.Lost++
+		}
+		s.seq = 0
+		l.underWay--
+	}
+}
+
+// receive takes answers until the connection is closed.
+func (l *load) receive() error {
+	packets := make([]netio.Packet, netio.MaxBatch)
+	for i := range packets {
+		packets[i].Data = make([]byte, 2048)
+	}
+	for {
+		n, err := l.conn.ReadBatch(packets, true)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		l.mu.Lock()
+		for _, p := range packets[:n] {
+			l.answer(now, p.Data)
+		}
+		if l.plan.Rate == 0 && (l.plan.Count > 0 || now.Before(l.until)) {
+			l.refill(now)
+		}
+		l.flush()
+		l.mu.Unlock()
+	}
+}
+
+// answer goes on with an exchange.
+func (l *load) answer(now time.Time, b []byte) {
+	if len(b) < 240 || b[0] != dhcp4.OpReply {
+		return
+	}
+	seq := binary.BigEndian.Uint32(b[4:])
+	s := &l.table[seq%slots]
+	if s.seq != seq || seq == 0 || dhcp4.PeekType(b) != s.expect {
+		return
+	}
+	if s.expect == dhcp4.Offer {
+		if l.counts(s.begun) {
+			l.latencies = append(l.latencies, now.Sub(s.begun))
+		}
+		if !l.plan.Offers {
+			s.expect = dhcp4.Ack
+			l.request(seq, b)
+			return
+		}
+	}
+	s.seq = 0
+	l.underWay--
+	if l.plan.Rate > 0 && l.counts(s.begun) || l.plan.Rate == 0 && l.counts(now) {
+		l.result.Completed++
+	}
+}
+
+// request takes an offer.
+func (l *load) request(seq uint32, offer []byte) {
+	p, err := dhcp4.Parse(offer)
+	if err != nil {
+		return
+	}
+	id, _ := p.Options.Get(dhcp4.OptServerID)
+	r := &dhcp4.Packet{Op: dhcp4.OpRequest, HType: p.HType, HLen: p.HLen, Xid: seq, CHAddr: p.CHAddr, GIAddr: p.GIAddr, Flags: p.Flags}
+	if p.GIAddr.IsValid() && !p.GIAddr.IsUnspecified() {
+		r.Hops = 1
+	}
+	r.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Request))
+	r.Options.Add(dhcp4.OptServerID, id)
+	r.Options.AddAddr(dhcp4.OptRequestedAddr, p.YIAddr)
+	r.Options.Add(dhcp4.OptParameterList, []byte{1, 3, 6, 12, 15, 28})
+	if out, err := r.Append(nil); err == nil {
+		l.send(out)
+	}
+}
+
+func (l *load) sum() Result {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.result
+	r.Seconds = l.until.Sub(l.from).Seconds()
+	slices.Sort(l.latencies)
+	if n := len(l.latencies); n > 0 {
+		r.OfferP50 = l.latencies[n/2].Seconds() * 1000
+		r.OfferP99 = l.latencies[n*99/100].Seconds() * 1000
+	}
+	return r
+}

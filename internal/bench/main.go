@@ -1,0 +1,51 @@
+// Command bench compares hobnail with other servers, in one run on one
+// machine: servers in turn on one processor, load on another, in network
+// namespaces of their own. It prints the tables of docs/benchmarks.md.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"hobnail/internal/bench/dhcpload"
+	"hobnail/internal/lab"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "load" { // a copy of ours, inside a namespace
+		exit(loadFrom(os.Args[2]))
+	}
+	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp")
+	rounds := flag.Int("rounds", 3, "how often everything is run, in turn; medians are printed")
+	flag.Parse()
+	b := &bench{rounds: *rounds, out: os.Stdout}
+	if *only != "" {
+		b.only = strings.Split(*only, ",")
+	}
+	exit(lab.Play("bench", os.Stderr, b.run))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// loadFrom drives a server by a plan in JSON and prints what came of it.
+func loadFrom(text string) error {
+	var plan dhcpload.Plan
+	if err := json.Unmarshal([]byte(text), &plan); err != nil {
+		return fmt.Errorf("reading the plan: %v", err)
+	}
+	result, err := dhcpload.Run(context.Background(), plan)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
+}
