@@ -10,11 +10,14 @@ const (
 	DHCPOffer      Code = "dhcp.offer"
 	DHCPAck        Code = "dhcp.ack"
 	DHCPNak        Code = "dhcp.nak"
+	DHCPForwarded  Code = "dhcp.forwarded"
 	DHCPIgnored    Code = "dhcp.ignored"
 	DHCPDropped    Code = "dhcp.dropped"
 	DHCPDeclined   Code = "dhcp.declined"
 	DHCPReleased   Code = "dhcp.released"
 	DHCPSendFail   Code = "dhcp.send-failed"
+	UpstreamFound  Code = "upstream.found"
+	UpstreamSilent Code = "upstream.silent"
 	PXEAck         Code = "pxe.ack"
 	NBPMissing     Code = "nbp.missing"
 	PoolEmpty      Code = "dhcp.pool-empty"
@@ -44,11 +47,14 @@ var catalogue = []Entry{
 	{DHCPOffer, slog.LevelInfo, "offer sent", "a machine asked and was offered what the reasons say", ""},
 	{DHCPAck, slog.LevelInfo, "address acknowledged", "the machine may use the address", ""},
 	{DHCPNak, slog.LevelWarn, "address refused", "the machine asked for an address that is not its own on this link; it will ask for another", ""},
+	{DHCPForwarded, slog.LevelDebug, "request passed on", "the site's DHCP server is asked as by a relay; its answer, with boot data added, is the machine's", ""},
 	{DHCPIgnored, slog.LevelDebug, "no answer given", "the request was understood and is not ours to answer; the reasons say why", ""},
 	{DHCPDropped, slog.LevelDebug, "packet dropped", "the packet is malformed or not a client's", ""},
 	{DHCPDeclined, slog.LevelWarn, "address declined", "the machine found its address in use, or found our offer faulty", "look for a device with a fixed address inside the pool"},
 	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
 	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},
+	{UpstreamFound, slog.LevelInfo, "the site's DHCP server answers us", "mode merge from now on here: the server gives the address, hobnail completes its answer", ""},
+	{UpstreamSilent, slog.LevelWarn, "no DHCP server answers us", "what hobnail passed on as a relay was not answered; machines here get a proxy's offer until a server answers", "where there is a DHCP server, let it answer relayed requests from hobnail's address, or name it in upstream; where mode proxy is meant, say so"},
 	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},

@@ -121,6 +121,8 @@ type Mode string
 
 // The modes of a site or subnet.
 const (
+	ModeAuto   Mode = "auto"   // merge where the site's DHCP server answers us as a relay, else proxy
+	ModeMerge  Mode = "merge"  // the site's DHCP server gives the address, we add boot data to its answer
 	ModeProxy  Mode = "proxy"  // boot data beside a DHCP server nobody may touch
 	ModeServer Mode = "server" // addresses and boot data, from us
 	ModeOff    Mode = "off"    // no DHCP at all: files only

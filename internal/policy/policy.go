@@ -20,10 +20,11 @@ type Answer string
 
 // Answers.
 const (
-	Ignore Answer = "ignore" // nothing is sent
-	Offer  Answer = "offer"
-	Ack    Answer = "ack"
-	Nak    Answer = "nak"
+	Ignore  Answer = "ignore" // nothing is sent
+	Offer   Answer = "offer"
+	Ack     Answer = "ack"
+	Nak     Answer = "nak"
+	Forward Answer = "forward" // the site's DHCP server is asked, and its answer completed
 )
 
 // Reason is one step of a decision: which rule, written where, and what it
@@ -49,6 +50,9 @@ type Decision struct {
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
+	Place    netip.Prefix   // what is known of the site's DHCP servers is known of this place; zero outside merge
+	Passing  *Passing       // how the request goes on; set with Forward alone
+	Taken    netip.Addr     // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
 	Reasons  []Reason
 }
 
@@ -115,6 +119,9 @@ type View struct {
 	// Own lists all addresses of this host: a REQUEST that names any of them
 	// as the server is ours, and none of them is ever leased.
 	Own []netip.Addr
+	// Upstream is what has been learned of the site's DHCP servers; nil:
+	// nothing.
+	Upstream Upstream
 }
 
 // Lease states, as records carry them.
@@ -127,11 +134,7 @@ const (
 
 // Decide answers one DHCP request, on port 67 or 4011.
 func (v View) Decide(now time.Time, f *classify.Facts) Decision {
-	d := Decision{Answer: Ignore, Server: v.Policy.serverAddress(f)}
-	d.ServerID = d.Server
-	if f.Relayed() && f.Override.IsValid() {
-		d.ServerID = f.Override
-	}
+	d := Decision{Answer: Ignore}
 	if f.Relayed() && !v.canRelay(f) {
 		d.because("relay", "RFC 2131 section 4.1", "the packet says its relay is %s, which cannot be a relay: nothing is sent there", f.Relay)
 		return d
@@ -139,21 +142,38 @@ func (v View) Decide(now time.Time, f *classify.Facts) Decision {
 	for _, q := range f.Quirks {
 		d.because("quirk", "built-in", "%s: %s", q.Name, q.Text)
 	}
-	v.place(&d, f)
-	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
-		d.Server = d.Subnet.NextServer
-	}
+	v.begin(&d, f)
+	asks := d.Mode == model.ModeMerge || d.Mode == model.ModeAuto
 	switch {
 	case d.Mode == model.ModeOff:
 		d.because("mode", d.modeAt(v), "DHCP is off here: files only")
 	case f.Ingress.Port == 4011:
+		if asks {
+			d.Mode = model.ModeProxy // whoever asks here has another server's ACK
+		}
 		v.bootService(&d, f)
+	case asks:
+		v.merge(&d, now, f)
 	case d.Mode == model.ModeProxy:
 		v.proxy(&d, f)
 	default:
 		v.server(&d, now, f)
 	}
 	return d
+}
+
+// begin fills in what every decision needs: where the machine is, and which of
+// our addresses it is told.
+func (v View) begin(d *Decision, f *classify.Facts) {
+	d.Server = v.Policy.serverAddress(f)
+	d.ServerID = d.Server
+	if f.Relayed() && f.Override.IsValid() {
+		d.ServerID = f.Override
+	}
+	v.place(d, f)
+	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
+		d.Server = d.Subnet.NextServer
+	}
 }
 
 func (d *Decision) because(rule, at, format string, args ...any) {

@@ -52,7 +52,7 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // Build makes the reply to a request. Decisions without an answer have none.
 func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, error) {
-	if d.Answer == policy.Ignore {
+	if d.Answer == policy.Ignore || d.Answer == policy.Forward {
 		return nil, fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
 	}
 	if d.Boot != nil && len(d.Boot.File) > maxName {
@@ -134,6 +134,6 @@ func destination(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) Desti
 // no ciaddr (RFC 2131 table 5), and another's address would be hit by answers
 // it never asked for.
 func hasItsAddress(f *classify.Facts, d *policy.Decision) bool {
-	return d.Mode == model.ModeServer && d.Answer == policy.Ack && f.CIAddr.IsValid() &&
+	return (d.Mode == model.ModeServer || d.Mode == model.ModeMerge) && d.Answer == policy.Ack && f.CIAddr.IsValid() &&
 		(f.CIAddr == d.Address || f.Message == dhcp4.Inform)
 }

@@ -19,6 +19,7 @@ import (
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/reply"
+	"hobnail/internal/upstream"
 	"hobnail/internal/wire/dhcp4"
 )
 
@@ -36,6 +37,11 @@ type Server struct {
 	Boots  *boots.Memory
 	Events event.Sink
 	Clock  func() time.Time
+	// Upstream remembers what is passed on to the site's DHCP servers, for
+	// modes merge and auto; nil: nothing is. The View looks into the same.
+	Upstream *upstream.Table
+	// Interfaces lists those that are served.
+	Interfaces func() []netio.Interface
 	// Interface finds an interface by its index; ok is false for one that is
 	// not ours to serve.
 	Interface func(index int) (i netio.Interface, ok bool)
@@ -76,6 +82,9 @@ func (s *Server) answer(conn netio.Conn, p netio.Packet) {
 		return
 	}
 	req, err := dhcp4.Parse(p.Data)
+	if err == nil && req.Op == dhcp4.OpReply && s.siteAnswer(conn, now, p, req) {
+		return
+	}
 	if err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
 		return
@@ -87,21 +96,15 @@ func (s *Server) answer(conn netio.Conn, p netio.Packet) {
 		return
 	}
 	s.Boots.Heard(&facts, decision.Address)
+	if s.passOn(conn, now, req, &facts, &decision) {
+		return
+	}
 	if decision.Answer == policy.Ignore {
 		s.tell(now, &facts, &decision, nil)
 		return
 	}
 	out, err := reply.Build(req, &facts, &decision)
-	if err == nil {
-		err = conn.Write(out.Bytes, netio.Outgoing{
-			To: out.To.Addr, From: out.To.From.Addr(), IfIndex: out.To.IfIndex, HW: out.To.HW,
-		})
-	}
-	if err != nil {
-		s.emit(now, event.DHCPSendFail, &facts, slog.String("error", err.Error()))
-		return
-	}
-	s.tell(now, &facts, &decision, out)
+	s.send(conn, now, &facts, &decision, out, err)
 }
 
 // decide looks up, decides and commits in one piece. After an error nothing
