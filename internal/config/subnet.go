@@ -70,25 +70,13 @@ func (d *draft) servers(s section, key string) []located[netip.Addr] {
 	return list
 }
 
-// checkUpstream reports DHCP servers that nothing would be passed on to.
+// checkUpstream reports requests that would be passed on to ourselves.
 func (d *draft) checkUpstream() {
-	asks := func(m model.Mode) bool { return m == model.ModeAuto || m == model.ModeMerge }
-	used := asks(d.dhcp.v)
+	lists := [][]located[netip.Addr]{d.upstream}
 	for _, n := range d.subnets {
-		used = used || asks(n.Mode)
-		if len(n.upstream) > 0 && !asks(n.Mode) {
-			d.report.add(n.upstream[0].at, `upstream is not used with dhcp = %q; leave it out, or let dhcp be "merge" or "auto"`, n.Mode)
-		}
-		d.checkUpstreamHosts(n.upstream)
+		lists = append(lists, n.upstream)
 	}
-	if len(d.upstream) > 0 && !used {
-		d.report.add(d.upstream[0].at, `upstream is not used: no subnet has dhcp = "merge" or "auto"; leave it out`)
-	}
-	d.checkUpstreamHosts(d.upstream)
-}
-
-func (d *draft) checkUpstreamHosts(list []located[netip.Addr]) {
-	for _, a := range list {
+	for _, a := range slices.Concat(lists...) {
 		if a.v == d.cfg.Server.Address {
 			d.report.add(a.at, "upstream %v is this server's address; allowed are the addresses of other DHCP servers", a.v)
 		}

@@ -3,9 +3,15 @@
 package lab
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hobnail/internal/wire/dhcp4"
 )
 
 // merges makes hobnail complete the answers of the site's DHCP server.
@@ -52,5 +58,90 @@ func hasLease(t *testing.T, l *Lab, file, mac string) {
 	}
 	if !strings.Contains(string(b), mac) {
 		t.Errorf("the site's DHCP server has no lease for %s:\n%s", mac, b)
+	}
+}
+
+// siteServer is somebody else's DHCP server, and where it keeps its leases.
+type siteServer struct {
+	name   string
+	start  func(*Host) *Proc
+	leases string
+}
+
+// siteServers are those that were tried. Each gives 10.77.2.150 to .199.
+func siteServers() []siteServer {
+	plan := plainPlan()
+	return []siteServer{
+		{"dnsmasq", func(h *Host) *Proc { return h.DnsmasqPlain(plan) }, "dnsmasq-dhcp.leases"},
+		{"dnsmasq that says PXEClient and names files", func(h *Host) *Proc {
+			return h.Dnsmasq("--dhcp-range=10.77.2.150,10.77.2.199,255.255.255.0,1h", "--dhcp-option=option:router,"+routerAddr,
+				"--dhcp-option-force=60,PXEClient", "--dhcp-boot=other.efi,other,10.77.2.9", "--dhcp-option-force=66,10.77.2.9")
+		}, "dnsmasq-dhcp.leases"},
+		{"ISC dhcpd", func(h *Host) *Proc { return h.ISCDHCPD(plan) }, "dhcpd-dhcp.leases"},
+		{"Kea", func(h *Host) *Proc { return h.Kea(plan) }, "kea-dhcp/leases.csv"},
+	}
+}
+
+// TestMergeBesideServers plays clients beside every kind of DHCP server, on
+// their own link and behind a relay.
+func TestMergeBesideServers(t *testing.T) {
+	pxe := firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7)
+	for _, server := range siteServers() {
+		for _, place := range []string{"same link", "relay"} {
+			t.Run(server.name+", "+place, func(t *testing.T) {
+				t.Parallel()
+				l := New(t)
+				lan := l.Link("lan")
+				link, addr, other, gateway := lan, localAddr, otherAddr, ""
+				if place == "relay" {
+					link, addr, other, gateway = l.Link("core"), coreAddr, core2Addr, coreRouter
+					helper(l, lan, link, core2Addr, coreAddr)
+				}
+				record := l.Capture(link)
+				server.start(l.Host("dhcp", link, other+"/24", gateway))
+				hobnail := l.Host("srv", link, addr+"/24", gateway).Hobnail(merges)
+				c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, pxe)
+
+				offers := c.discover(3 * time.Second)
+				offer, plain := offers[addr], offers[other]
+				if offer == nil || plain == nil {
+					t.Fatalf("offers of %v, want one of the site's server and one of hobnail\n%s", offers, hobnail.Output())
+				}
+				t.Logf("offered %s, by itself %s", offer.YIAddr, plain.YIAddr)
+				isMerged(t, "OFFER", offer, addr)
+				ack := c.request(offer)
+				if ack == nil || ack.Type() != dhcp4.Ack || ack.YIAddr != offer.YIAddr {
+					t.Fatalf("the REQUEST was answered with %+v\n%s", ack, hobnail.Output())
+				}
+				isMerged(t, "ACK", ack, addr)
+				record.CheckDHCP(netip.MustParseAddr(addr))
+				hasLease(t, l, server.leases, "52:54:00:4c:43:01")
+			})
+		}
+	}
+}
+
+// isMerged checks that a message is complete: the address and the network of
+// the site's server, and our boot data.
+func isMerged(t *testing.T, what string, p *dhcp4.Packet, hobnail string) {
+	t.Helper()
+	got := map[string]string{"siaddr": p.SIAddr.String(), "file": p.File, "server": serverOf(p)}
+	for name, code := range map[string]dhcp4.OptionCode{
+		"class": 60, "43": 43, "66": 66, "67": 67, "mask": 1, "router": 3,
+	} {
+		if v, ok := p.Options.Get(code); ok {
+			got[name] = string(v)
+		}
+	}
+	const file = "m/5254004c4301/uefi-x64/shimx64.efi"
+	want := map[string]string{
+		"siaddr": hobnail, "file": file, "server": hobnail, "class": "PXEClient", "43": "\x06\x01\x08\xff",
+		"67": file + "\x00", "mask": "\xff\xff\xff\x00", "router": "\x0a\x4d\x02\x01",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+	if !netip.MustParsePrefix("10.77.2.128/25").Contains(p.YIAddr) {
+		t.Errorf("%s gives %s, which is not of the site's pool", what, p.YIAddr)
 	}
 }

@@ -44,6 +44,16 @@ func ParseMAC(s string) (MAC, error) {
 	return MACFromBytes(b), nil
 }
 
+// Bytes gives the octets of an address in its canonical form; nil for anything
+// else.
+func (m MAC) Bytes() []byte {
+	b, err := hex.DecodeString(m.Hex())
+	if err != nil || len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
 // Hex is the address as bare digits ("525400123456"), as boot file names
 // carry it.
 func (m MAC) Hex() string { return strings.ReplaceAll(string(m), ":", "") }

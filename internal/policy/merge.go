@@ -64,12 +64,18 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // merge passes requests of network boot clients on to the site's DHCP server,
 // and nothing else: an operating system deals with that server itself.
 func (v View) merge(d *Decision, now time.Time, f *classify.Facts) {
+	if d.Mode == model.ModeAuto && v.Upstream == nil {
+		d.because("auto", d.modeAt(v), "merge where the site's DHCP server answers what is passed on to it, which only a running server finds out: proxy here")
+		d.Mode = model.ModeProxy
+		v.proxy(d, f)
+		return
+	}
 	d.Place = d.placeOf(f)
 	switch {
 	case f.Message == dhcp4.Request && f.ServerID.IsValid() && !v.ours(d, f.ServerID):
 		v.taken(d, f)
-	case f.Relayed() && d.sameLink(f):
-		d.ignore("relay", "RFC 1542 section 4.1", "%s relays for this link, whose machines we hear ourselves", f.Relay)
+	case f.Relayed() && f.MAC == ProbeMAC(f.Relay):
+		d.ignore("relay", "built-in", "a hobnail at %s asks whether the site's DHCP server answers it", f.Relay)
 	case f.Message == dhcp4.Decline, f.Message == dhcp4.Release:
 		v.passBack(d, f)
 	case !f.Boots():
@@ -99,15 +105,6 @@ func (d *Decision) placeOf(f *classify.Facts) netip.Prefix {
 	return netip.PrefixFrom(at, at.BitLen())
 }
 
-// sameLink reports whether a request is from the link that it came in by. A
-// relay that sends it too is a second hobnail, or the router's IP helper: the
-// machine's own broadcast is the one that counts, or two of us would pass
-// each other's requests on for ever.
-func (d *Decision) sameLink(f *classify.Facts) bool {
-	at, _ := whereFrom(f)
-	return f.Ingress.Prefix.Contains(at)
-}
-
 // taken: the machine chose another server. That is how servers beyond a router
 // are learned of; but where our own server offered the very address, the other
 // one is a second hobnail, which has it from the same.
@@ -124,12 +121,7 @@ func (v View) ask(d *Decision, now time.Time, f *classify.Facts) {
 	auto := d.Mode == model.ModeAuto
 	switch {
 	case v.Upstream != nil && v.Upstream.OnItsWay(now, f):
-		d.ignore("relay", "built-in", "the same DISCOVER came by another relay and has been passed on")
-		return
-	case auto && v.Upstream == nil:
-		d.because("auto", d.modeAt(v), "merge where the site's DHCP server answers what is passed on to it, which only the running server finds out: proxy here")
-		d.Mode = model.ModeProxy
-		v.proxy(d, f)
+		d.ignore("relay", "built-in", "the same DISCOVER came another way and has been passed on")
 		return
 	case state == SiteAnswers:
 		d.because("merge", d.modeAt(v), "the site's DHCP server answers what is passed on to it: merge")
@@ -145,7 +137,7 @@ func (v View) ask(d *Decision, now time.Time, f *classify.Facts) {
 	if auto && state == SiteSilent {
 		d.Passing.Patience = 0
 	}
-	d.because("address", "RFC 2131 section 4.1", "the site's DHCP server gives the address: it is asked at %s as by a relay, %s",
+	d.because("address", "RFC 2131 section 4.1", "the site's DHCP server gives the address: it is asked %s, as by a relay at %s",
 		joinAddrs(d.Passing.To), d.Passing.Relay)
 }
 
@@ -233,6 +225,13 @@ func (v View) Unanswered(f *classify.Facts) Decision {
 	return d
 }
 
+// ProbeMAC is what the DISCOVER that asks for nothing but an answer says its
+// machine is: locally administered, and for one of our addresses always the
+// same, so that a server that holds what it has offered holds one address.
+func ProbeMAC(local netip.Addr) model.MAC {
+	return model.MACFromBytes(append([]byte{0x02, 0x68}, local.AsSlice()...))
+}
+
 // Probe decides on a DISCOVER of our own, which only asks whether the site's
 // DHCP server answers: it is passed on wherever a machine's would be.
 func (v View) Probe(f *classify.Facts) Decision {
@@ -288,9 +287,9 @@ func optionOf(p *dhcp4.Packet, code dhcp4.OptionCode) []byte {
 func joinAddrs(list []netip.Addr) string {
 	words := make([]string, len(list))
 	for i, a := range list {
-		words[i] = a.String()
+		words[i] = "at " + a.String()
 		if a == broadcast {
-			words[i] = "its link"
+			words[i] = "by broadcast"
 		}
 	}
 	return strings.Join(words, " and ")

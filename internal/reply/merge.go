@@ -107,6 +107,7 @@ func mergedOptions(site, req *dhcp4.Packet, f *classify.Facts, d *policy.Decisio
 	if d.Answer != policy.Nak {
 		boot(&o, &own, req, f, d)
 	}
+	echo(&own, req, dhcp4.OptSubnetSelection)
 	echo(&last, req, dhcp4.OptRelayInfo) // the machine's relay's, octet for octet
 	return fit(o, append(own, rest...), last, sizeLimit(req))
 }
@@ -128,6 +129,7 @@ func ofBoot(code dhcp4.OptionCode) bool {
 	switch code {
 	case dhcp4.OptMessageType, dhcp4.OptServerID, dhcp4.OptRelayInfo, dhcp4.OptOverload,
 		dhcp4.OptVendorClass, dhcp4.OptVendorSpecific, dhcp4.OptTFTPServerName, dhcp4.OptBootFileName,
+		dhcp4.OptSubnetSelection,    // dnsmasq answers our link selection with it
 		dhcp4.OptMachineID,          // echoed from the request
 		dhcp4.OptBootFileSize,       // EDK2 sizes its buffer by it
 		dhcp4.OptRootPath,           // iPXE looks for a disk there first

@@ -109,17 +109,15 @@ func (t *Table) Answer(now time.Time, m *dhcp4.Packet, from netip.Addr) (e *Exch
 		return nil, false
 	}
 	e.answered = true
-	server, ok := m.Options.Addr(dhcp4.OptServerID)
-	if !ok {
-		server = from
-	}
-	if a := m.YIAddr; a.IsValid() && !a.IsUnspecified() {
-		if !e.Probe {
-			t.offers.put(now, offer{e.Facts.Key(), a}, policy.SiteServer{ID: server, Addr: from})
+	p := t.place(e.Decision.Place)
+	found = p.state != policy.SiteAnswers
+	p.state, p.unanswered = policy.SiteAnswers, 0
+	if !e.Probe && m.Type() != dhcp4.Nak {
+		server, ok := m.Options.Addr(dhcp4.OptServerID)
+		if !ok {
+			server = from
 		}
-		p := t.place(e.Decision.Place)
-		found = p.state != policy.SiteAnswers
-		p.state, p.unanswered = policy.SiteAnswers, 0
+		t.offers.put(now, offer{e.Facts.Key(), m.YIAddr}, policy.SiteServer{ID: server, Addr: from})
 	}
 	return e, found
 }

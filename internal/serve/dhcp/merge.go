@@ -213,11 +213,8 @@ func (s *Server) probe(conn netio.Conn, now time.Time, in classify.Ingress) {
 	}
 }
 
-// probePacket is a DISCOVER of a machine that does not exist. Its address is
-// locally administered and always the same for one of ours, so that a server
-// that holds what it has offered holds one address, and only for a while: the
-// offer is never taken. It says that it boots, for servers that answer no
-// others.
+// probePacket is a DISCOVER of a machine that does not exist and never takes
+// what it is offered. It says that it boots, for servers that answer no others.
 func probePacket(now time.Time, local netip.Addr) *dhcp4.Packet {
 	a := local.As4()
 	zero := netip.IPv4Unspecified()
@@ -225,7 +222,7 @@ func probePacket(now time.Time, local netip.Addr) *dhcp4.Packet {
 		Op: dhcp4.OpRequest, HType: dhcp4.HTypeEthernet, HLen: 6, Xid: binary.BigEndian.Uint32(a[:]) ^ uint32(now.UnixNano()),
 		Flags: dhcp4.FlagBroadcast, CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
 	}
-	copy(p.CHAddr[:], append([]byte{0x02, 0x68}, a[:]...))
+	copy(p.CHAddr[:], policy.ProbeMAC(local).Bytes())
 	p.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Discover))
 	p.Options.Add(dhcp4.OptParameterList, []byte{byte(dhcp4.OptSubnetMask), byte(dhcp4.OptRouter), byte(dhcp4.OptDNS)})
 	p.Options.AddUint16(dhcp4.OptMaxMessageSize, 1472)
