@@ -128,18 +128,34 @@ func (c *client) hear(wait time.Duration, enough func(*dhcp4.Packet) bool) []*dh
 	}
 }
 
-// discover asks once and gives the offers of the next seconds, by server.
-func (c *client) discover(wait time.Duration) map[string]*dhcp4.Packet {
+// discover asks as often as firmware does, every few seconds, until offers of
+// all these servers are there, and gives them by server.
+func (c *client) discover(servers ...string) map[string]*dhcp4.Packet {
 	c.t.Helper()
 	c.xid++
-	c.send(dhcp4.Discover, "255.255.255.255", nil)
 	offers := map[string]*dhcp4.Packet{}
-	for _, p := range c.hear(wait, nil) {
-		if p.Type() == dhcp4.Offer {
-			offers[serverOf(p)] = p
+	for range 3 {
+		c.send(dhcp4.Discover, "255.255.255.255", nil)
+		c.hear(4*time.Second, func(p *dhcp4.Packet) bool {
+			if p.Type() == dhcp4.Offer {
+				offers[serverOf(p)] = p
+			}
+			return hasAll(offers, servers)
+		})
+		if hasAll(offers, servers) {
+			break
 		}
 	}
 	return offers
+}
+
+func hasAll(offers map[string]*dhcp4.Packet, servers []string) bool {
+	for _, s := range servers {
+		if offers[s] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // request takes an offer and gives the answer to that; nil if there is none.

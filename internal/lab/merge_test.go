@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,6 +30,14 @@ func TestMerge(t *testing.T) {
 	for _, r := range []mergeRow{
 		{row{"01-uefi-x64-secure-boot-beside-dnsmasq", UEFIx64Secure, besideDnsmasq, merges + menu("kernel") + images,
 			[]string{grub, kernelLine, `secureboot: Secure boot enabled`}}, "dnsmasq-dhcp.leases"},
+		{row{"02-uefi-x64-secure-boot-beside-dnsmasq-that-says-pxeclient", UEFIx64Secure, besideDnsmasqPXE, merges + boots("kernel") + images,
+			[]string{grub, kernelLine, `secureboot: Secure boot enabled`}}, "dnsmasq-dhcp.leases"},
+		{row{"03-uefi-x64-beside-kea-relay", UEFIx64, relayedBesideKea, merges + menu("kernel") + images,
+			[]string{grub, kernelLine}}, "kea-dhcp/leases.csv"},
+		{row{"04-bios-beside-dhcpd", BIOS, besideISCDHCPD, merges + menu("kernel") + images,
+			[]string{ipxe, kernelLine}}, "dhcpd-dhcp.leases"},
+		{row{"05-uefi-x64-two-hobnails-beside-dnsmasq", UEFIx64, twoBesideDnsmasq, menu("kernel") + images,
+			[]string{grub, kernelLine}}, "dnsmasq-dhcp.leases"},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -47,6 +54,29 @@ func TestMerge(t *testing.T) {
 			hasLease(t, l, r.leases, machineMAC)
 		})
 	}
+}
+
+// besideDnsmasqPXE has a DHCP server on the link that says PXEClient itself, as
+// Windows does: no proxy's offer counts beside it.
+func besideDnsmasqPXE(l *Lab, lan *Link, conf string) (*Server, *Capture) {
+	p := plainPlan()
+	l.Host("dhcp", lan, otherAddr+"/24", "").Dnsmasq(
+		"--dhcp-range="+p.First+","+p.Last+",255.255.255.0,1h", "--dhcp-option-force=60,PXEClient")
+	return sameLink(l, lan, conf)
+}
+
+func besideISCDHCPD(l *Lab, lan *Link, conf string) (*Server, *Capture) {
+	l.Host("dhcp", lan, otherAddr+"/24", "").ISCDHCPD(plainPlan())
+	return sameLink(l, lan, conf)
+}
+
+// twoBesideDnsmasq has two hobnails, in mode auto, which both find that the
+// site's server answers them.
+func twoBesideDnsmasq(l *Lab, lan *Link, conf string) (*Server, *Capture) {
+	l.Host("dhcp", lan, otherAddr+"/24", "").DnsmasqPlain(plainPlan())
+	second := l.Host("srv2", lan, "10.77.2.4/24", "").Hobnail(conf)
+	second.WaitFor(`site's DHCP server answers us.*server=`+otherAddr+`.*mode=merge`, startup)
+	return sameLink(l, lan, conf)
 }
 
 // hasLease reads the site's server's own file.
@@ -102,7 +132,7 @@ func TestMergeBesideServers(t *testing.T) {
 				hobnail := l.Host("srv", link, addr+"/24", gateway).Hobnail(merges)
 				c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, pxe)
 
-				offers := c.discover(3 * time.Second)
+				offers := c.discover(addr, other)
 				offer, plain := offers[addr], offers[other]
 				if offer == nil || plain == nil {
 					t.Fatalf("offers of %v, want one of the site's server and one of hobnail\n%s", offers, hobnail.Output())
