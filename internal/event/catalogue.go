@@ -18,6 +18,7 @@ const (
 	DHCPSendFail   Code = "dhcp.send-failed"
 	UpstreamFound  Code = "upstream.found"
 	UpstreamSilent Code = "upstream.silent"
+	UpstreamLost   Code = "upstream.lost"
 	PXEAck         Code = "pxe.ack"
 	NBPMissing     Code = "nbp.missing"
 	PoolEmpty      Code = "dhcp.pool-empty"
@@ -54,7 +55,8 @@ var catalogue = []Entry{
 	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
 	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},
 	{UpstreamFound, slog.LevelInfo, "the site's DHCP server answers us", "mode merge from now on here: the server gives the address, hobnail completes its answer", ""},
-	{UpstreamSilent, slog.LevelWarn, "no DHCP server answers us", "what hobnail passed on as a relay was not answered; machines here get a proxy's offer until a server answers", "where there is a DHCP server, let it answer relayed requests from hobnail's address, or name it in upstream; where mode proxy is meant, say so"},
+	{UpstreamSilent, slog.LevelInfo, "no DHCP server answers us", "what hobnail passed on as a relay was not answered; machines here get a proxy's offer until a server answers", "nothing, where there is no DHCP server or mode proxy is wanted; else let the server answer requests relayed from hobnail's address, or name it in upstream"},
+	{UpstreamLost, slog.LevelWarn, "the site's DHCP server no longer answers us", "several requests in a row were not answered; machines here get a proxy's offer until it answers again", "look whether the DHCP server runs, has free addresses and can be reached from here"},
 	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},

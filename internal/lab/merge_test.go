@@ -175,3 +175,63 @@ func isMerged(t *testing.T, what string, p *dhcp4.Packet, hobnail string) {
 		t.Errorf("%s gives %s, which is not of the site's pool", what, p.YIAddr)
 	}
 }
+
+// TestAuto: hobnail without a configuration says which way it goes, and goes
+// the other when the site changes.
+func TestAuto(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	record := l.Capture(lan)
+	dhcp := l.Host("dhcp", lan, otherAddr+"/24", "")
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail("")
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+
+	hobnail.WaitFor(`no DHCP server answers us.*place=10\.77\.2\.0/24 if=eth0 mode=proxy`, startup)
+	isProxied(t, "with nobody there", c.discover(localAddr)[localAddr])
+
+	site := dhcp.DnsmasqPlain(plainPlan())
+	offer := c.discover(localAddr, otherAddr)[localAddr]
+	hobnail.WaitFor(`site's DHCP server answers us.*server=10\.77\.2\.3 mode=merge`, startup)
+	if offer == nil {
+		t.Fatal("no offer once there is a DHCP server")
+	}
+	offer = c.discover(localAddr, otherAddr)[localAddr]
+	isMerged(t, "OFFER", offer, localAddr)
+
+	site.Stop()
+	for range 3 {
+		isProxied(t, "with the DHCP server gone", c.discover(localAddr)[localAddr])
+	}
+	hobnail.WaitFor(`site's DHCP server no longer answers us.*mode=proxy`, startup)
+	record.CheckDHCP(netip.MustParseAddr(localAddr))
+}
+
+// TestAutoBesideAServerThatAnswersNoRelay: machines hear it, we do not.
+func TestAutoBesideAServerThatAnswersNoRelay(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	dhcp := l.Host("dhcp", lan, otherAddr+"/24", "")
+	dhcp.Run("ip", "route", "add", "blackhole", localAddr+"/32")
+	dhcp.DnsmasqPlain(plainPlan())
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail("")
+	hobnail.WaitFor(`no DHCP server answers us.*mode=proxy`, startup)
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+	offers := c.discover(localAddr, otherAddr)
+	isProxied(t, "beside a server that answers no relay", offers[localAddr])
+	if offers[otherAddr] == nil {
+		t.Error("the site's server made no offer")
+	}
+}
+
+// isProxied checks that an offer has boot data and no address.
+func isProxied(t *testing.T, when string, p *dhcp4.Packet) {
+	t.Helper()
+	if p == nil {
+		t.Fatalf("%s: no offer", when)
+	}
+	if p.YIAddr.String() != "0.0.0.0" || p.File != "m/5254004c4301/uefi-x64/snponly.efi" {
+		t.Errorf("%s: an offer of %s with file %q, want a proxy's", when, p.YIAddr, p.File)
+	}
+}

@@ -122,21 +122,21 @@ func (t *Table) Answer(now time.Time, m *dhcp4.Packet, from netip.Addr) (e *Exch
 	return e, found
 }
 
-// Missed is called when a request has waited for long enough. waits says that
-// nobody has answered it; lost, that the place's servers are silent from now
-// on, and were not known to be before.
-func (t *Table) Missed(e *Exchange) (waits, lost bool) {
+// Missed is called when a request has waited for long enough. It gives what was
+// known of the place's servers before, and what is now.
+func (t *Table) Missed(e *Exchange) (before, now policy.SiteState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.answered {
-		return false, false
-	}
 	p := t.place(e.Decision.Place)
-	p.unanswered++
-	if p.state == policy.SiteUnknown || p.state == policy.SiteAnswers && p.unanswered >= lostAfter {
-		p.state, lost = policy.SiteSilent, true
+	before = p.state
+	if e.answered {
+		return before, before
 	}
-	return true, lost
+	p.unanswered++
+	if before == policy.SiteUnknown || before == policy.SiteAnswers && p.unanswered >= lostAfter {
+		p.state = policy.SiteSilent
+	}
+	return before, p.state
 }
 
 // Waits reports whether nobody has answered a request yet.

@@ -86,11 +86,14 @@ func (s *Server) waitFor(conn netio.Conn, e *upstream.Exchange) {
 	})
 	time.AfterFunc(policy.Patience, func() {
 		now := s.Clock()
-		waits, lost := s.Upstream.Missed(e)
-		if lost {
+		switch before, after := s.Upstream.Missed(e); {
+		case before == after:
+		case before == policy.SiteAnswers:
+			s.tellSite(now, event.UpstreamLost, e, netip.Addr{})
+		default:
 			s.tellSite(now, event.UpstreamSilent, e, netip.Addr{})
 		}
-		if waits && !e.Probe && e.Decision.Passing.Patience > 0 {
+		if s.Upstream.Waits(e) && !e.Probe && e.Decision.Passing.Patience > 0 {
 			s.insteadOf(conn, now, e)
 		}
 	})
