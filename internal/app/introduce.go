@@ -70,6 +70,10 @@ func modeText(m model.Mode) string {
 	switch m {
 	case model.ModeServer:
 		return "mode server, hobnail gives the addresses"
+	case model.ModeMerge:
+		return "mode merge, completing the answers of the DHCP server that is there"
+	case model.ModeAuto:
+		return "mode auto: merge where the DHCP server that is there answers us, else proxy"
 	case model.ModeProxy:
 		return "mode proxy, beside the DHCP server that is there"
 	}

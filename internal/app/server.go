@@ -22,6 +22,7 @@ import (
 	httpserve "hobnail/internal/serve/http"
 	"hobnail/internal/serve/tftp"
 	"hobnail/internal/site"
+	"hobnail/internal/upstream"
 )
 
 // Ports of the services. HTTP's is configured.
@@ -43,6 +44,7 @@ type Server struct {
 	opts    Options
 	started time.Time
 	leases  *lease.Table
+	asked   *upstream.Table
 	boots   *boots.Memory
 	ifaces  *netio.Directory
 	current atomic.Pointer[running]
@@ -60,7 +62,7 @@ func Serve(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory()}
+	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory(), asked: upstream.NewTable()}
 	if s.ifaces, err = netio.NewDirectory(loaded.Config.Server.Interfaces, time.Now); err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func (s *Server) use(l *Loaded) error {
 
 // view is the snapshot that a request is decided by.
 func (s *Server) view() policy.View {
-	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses()}
+	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Upstream: s.asked}
 }
 
 // Open serves boot files by the configuration of the moment.
@@ -119,10 +121,10 @@ type service struct {
 // taken stops the start and not a boot.
 func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	var all []service
-	if usesMode(l, model.ModeServer) || usesMode(l, model.ModeProxy) {
+	if answersDHCP(l) {
 		d := &dhcp.Server{
 			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
-			Clock: time.Now, Interface: s.ifaces.Lookup,
+			Clock: time.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
 		}
 		for _, port := range []uint16{dhcpPort, pxePort} {
 			conn, err := netio.Listen(ctx, port, port == dhcpPort)
@@ -131,8 +133,13 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 			}
 			name := map[uint16]string{dhcpPort: "DHCP", pxePort: "PXE boot service"}[port]
 			all = append(all, service{
-				line:  fmt.Sprintf("%s on UDP port %d", name, port),
-				serve: func(ctx context.Context) error { return d.Serve(ctx, conn) },
+				line: fmt.Sprintf("%s on UDP port %d", name, port),
+				serve: func(ctx context.Context) error {
+					if port == dhcpPort {
+						go d.Probe(ctx, conn)
+					}
+					return d.Serve(ctx, conn)
+				},
 			})
 		}
 	}
@@ -234,7 +241,6 @@ func (s *Server) reload() {
 // because it would have to bind other ports or read other leases.
 func needsRestart(old, next *Loaded) error {
 	a, b := old.Config.Server, next.Config.Server
-	dhcp := func(l *Loaded) bool { return usesMode(l, model.ModeServer) || usesMode(l, model.ModeProxy) }
 	for _, c := range []struct {
 		what    string
 		changed bool
@@ -243,7 +249,7 @@ func needsRestart(old, next *Loaded) error {
 		{"[server] data", a.Data != b.Data},
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
 		{"[server] share", a.Share != b.Share},
-		{"DHCP where there was none", dhcp(next) && !dhcp(old)},
+		{"DHCP where there was none", answersDHCP(next) && !answersDHCP(old)},
 		{"the first subnet in mode server", usesMode(next, model.ModeServer) && !usesMode(old, model.ModeServer)},
 	} {
 		if c.changed {
@@ -251,6 +257,16 @@ func needsRestart(old, next *Loaded) error {
 		}
 	}
 	return nil
+}
+
+// answersDHCP reports whether DHCP is on anywhere.
+func answersDHCP(l *Loaded) bool {
+	for _, m := range []model.Mode{model.ModeServer, model.ModeMerge, model.ModeAuto, model.ModeProxy} {
+		if usesMode(l, m) {
+			return true
+		}
+	}
+	return false
 }
 
 func usesMode(l *Loaded, m model.Mode) bool {

@@ -25,7 +25,7 @@ type described struct {
 	vendorClass, userClass                string
 	packet                                string
 	port                                  uint16
-	http, asJSON                          bool
+	http, merge, asJSON                   bool
 }
 
 func (d *described) addFlags(cmd *cobra.Command) {
@@ -43,6 +43,7 @@ func (d *described) addFlags(cmd *cobra.Command) {
 	f.StringVar(&d.packet, "packet", "", "take the request from a `FILE`: the UDP payload, raw or in hexadecimal digits")
 	f.StringVar(&d.server, "server", "", "our `ADDRESS` as the machine reaches it (default [server] address)")
 	f.Uint16Var(&d.port, "port", 67, "`PORT` that the request comes to: 67, or 4011 for the boot service")
+	f.BoolVar(&d.merge, "merge", false, "in mode auto, the site's DHCP server answers hobnail")
 	f.BoolVar(&d.asJSON, "json", false, "print JSON")
 }
 

@@ -37,7 +37,11 @@ no socket and changes nothing.`,
 			if err != nil {
 				return err
 			}
-			t, err := sim.Run(policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}}, req, at, time.Now())
+			view := policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}}
+			if d.merge {
+				view.Upstream = sim.Answering{}
+			}
+			t, err := sim.Run(view, req, at, time.Now())
 			if err != nil {
 				return err
 			}

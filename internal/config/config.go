@@ -31,10 +31,13 @@ type Server struct {
 	Address    netip.Addr // zero: the address the client can reach us by
 	HTTP       string     // "host:port" or ":port"; "off" for none; default ":8080"
 	HTTPPort   uint16     // taken from HTTP; 0 when off
-	DHCP       model.Mode // of subnets without [[subnet]]; "auto" has been resolved
+	DHCP       model.Mode // of subnets without [[subnet]]
 	DHCPAt     string     // where it was said; "built-in default" otherwise
-	Share      Share
-	NBP        string // the user's boot programs; default <Data>/nbp
+	// Upstream lists the site's DHCP servers, for subnets that name none;
+	// empty: they are looked for.
+	Upstream []netip.Addr
+	Share    Share
+	NBP      string // the user's boot programs; default <Data>/nbp
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -59,6 +62,9 @@ type Subnet struct {
 	NTP    []netip.Addr
 	Domain string
 	Lease  time.Duration
+	// Upstream lists the site's DHCP servers for this subnet; empty: those of
+	// [server].
+	Upstream []netip.Addr
 	// NextServer overrides the address that replies on this subnet name as
 	// the boot server; zero: ours.
 	NextServer netip.Addr
@@ -93,15 +99,15 @@ type Match struct {
 	Machine     []string // names of [[machine]]
 }
 
-// Default is the configuration of a server that was given no file: ProxyDHCP
-// on every interface, a menu for every machine.
+// Default is the configuration of a server that was given no file: beside the
+// DHCP server that is there, on every interface, a menu for every machine.
 func Default() *Config {
 	return &Config{
 		Server: Server{
 			Data:     defaultData,
 			HTTP:     defaultHTTP,
 			HTTPPort: 8080,
-			DHCP:     model.ModeProxy,
+			DHCP:     model.ModeAuto,
 			DHCPAt:   builtIn,
 			Share:    Share{Index: 1, Of: 1},
 			NBP:      defaultData + "/nbp",

@@ -62,9 +62,6 @@ func TestParseFaults(t *testing.T) {
 		{"default-menu", []string{
 			`2:11: default "menu" is no target; allowed are local and the names of [[image]]`,
 		}},
-		{"dhcp-merge", []string{
-			`2:8: dhcp "merge" is not known; allowed are auto, proxy, server, off`,
-		}},
 		{"dhcp-no-address", []string{
 			`3:8: dhcp = "server" has no address to give; add a pool or a [[machine]] with an address in 10.77.2.0/24`,
 		}},
@@ -72,7 +69,7 @@ func TestParseFaults(t *testing.T) {
 			`2:8: dhcp = "server" has no subnet to serve; add a [[subnet]] with a cidr and a pool`,
 		}},
 		{"dhcp-typo", []string{
-			`3:8: dhcp "sever" is not known; allowed are auto, proxy, server, off; did you mean server?`,
+			`3:8: dhcp "sever" is not known; allowed are auto, merge, proxy, server, off; did you mean server?`,
 		}},
 		{"dns-many", []string{
 			`3:104: dns has 9 servers; allowed are 8 at most`,
@@ -162,7 +159,7 @@ func TestParseFaults(t *testing.T) {
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, share, nbp; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, upstream, share, nbp; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,
@@ -251,7 +248,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
-			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server; did you mean lease?`,
+			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server; did you mean lease?`,
 		}},
 		{"syntax-alone", []string{
 			`4:14: not valid TOML: basic strings cannot have new lines`,
@@ -294,13 +291,17 @@ func TestParseFaults(t *testing.T) {
 			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
-			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server; did you mean cidr?`,
+			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
 			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
 		}},
 		{"uuid-junk", []string{
 			`3:8: uuid "03000200-0400-0500-0006-000700080009" is one that many boards share; name the machine by its MAC address`,
+		}},
+		{"upstream", []string{
+			`3:12: upstream 10.77.2.2 is this server's address; allowed are the addresses of other DHCP servers`,
+			`6:12: upstream "dhcp.example.net" is not an IPv4 address; write it as 10.77.2.1`,
 		}},
 		{"uuid", []string{
 			`3:8: uuid "4c4c4544" is not a UUID; write it as 4c4c4544-0043-3010-8052-b4c04f4d3532`,

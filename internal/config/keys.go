@@ -30,6 +30,7 @@ func keysOf(section string) []key {
 			{"address", `"10.77.1.2"`},
 			{"http", `":8080"`},
 			{"dhcp", `"auto"`},
+			{"upstream", `["10.77.2.3"]`},
 			{"share", `"1/2"`},
 			{"nbp", `"/srv/nbp"`},
 		}
@@ -49,6 +50,7 @@ func keysOf(section string) []key {
 			{"ntp", `["10.77.1.2"]`},
 			{"domain", `"example.net"`},
 			{"lease", `"1h"`},
+			{"upstream", `["10.77.2.3"]`},
 			{"next_server", `"10.77.1.2"`},
 		}
 	case "machine":

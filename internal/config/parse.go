@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -45,7 +46,8 @@ type draft struct {
 	report *report
 	cfg    *Config
 
-	dhcp     located[model.Mode] // [server] dhcp
+	dhcp     located[model.Mode]   // [server] dhcp
+	upstream []located[netip.Addr] // [server] upstream
 	subnets  []*subnetDraft
 	machines []*machineDraft
 	rules    []*ruleDraft
@@ -139,6 +141,7 @@ func (d *draft) check() {
 	}
 	d.checkOverlap()
 	d.checkServing()
+	d.checkUpstream()
 	d.checkMachines()
 	d.checkImages()
 	d.checkTargets()

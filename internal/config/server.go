@@ -26,6 +26,8 @@ func (d *draft) readServer(s section) {
 		c.DHCP, c.DHCPAt = v.v, d.src.at(v.at)
 		d.dhcp = v
 	}
+	d.upstream = d.servers(s, "upstream")
+	c.Upstream = values(d.upstream)
 	if v, ok := one(s, "share", parseShare); ok {
 		c.Share = v.v
 	}

@@ -17,6 +17,8 @@ type subnetDraft struct {
 	router located[netip.Addr]
 	mode   located[model.Mode]
 
+	upstream []located[netip.Addr]
+
 	unpooled bool // has no pool key, right or wrong
 }
 
@@ -45,8 +47,10 @@ func (d *draft) readSubnet(s section) {
 	n.Pool = values(n.pool)
 	n.router, _ = one(s, "router", parseAddr)
 	n.Router = n.router.v
-	n.DNS = d.servers(s, "dns")
-	n.NTP = d.servers(s, "ntp")
+	n.DNS = values(d.servers(s, "dns"))
+	n.NTP = values(d.servers(s, "ntp"))
+	n.upstream = d.servers(s, "upstream")
+	n.Upstream = values(n.upstream)
 	if v, ok := one(s, "domain", parseDomain); ok {
 		n.Domain = v.v
 	}
@@ -58,12 +62,25 @@ func (d *draft) readSubnet(s section) {
 	}
 }
 
-func (d *draft) servers(s section, key string) []netip.Addr {
+func (d *draft) servers(s section, key string) []located[netip.Addr] {
 	list := some(s, key, parseAddr)
 	if len(list) > maxServers {
 		d.report.add(list[maxServers].at, "%s has %d servers; allowed are %d at most", key, len(list), maxServers)
 	}
-	return values(list)
+	return list
+}
+
+// checkUpstream reports requests that would be passed on to ourselves.
+func (d *draft) checkUpstream() {
+	lists := [][]located[netip.Addr]{d.upstream}
+	for _, n := range d.subnets {
+		lists = append(lists, n.upstream)
+	}
+	for _, a := range slices.Concat(lists...) {
+		if a.v == d.cfg.Server.Address {
+			d.report.add(a.at, "upstream %v is this server's address; allowed are the addresses of other DHCP servers", a.v)
+		}
+	}
 }
 
 // checkSubnet compares the values of one [[subnet]] with each other.

@@ -22,13 +22,8 @@ func oneOf[T ~string](allowed ...T) func(string) (T, error) {
 	}
 }
 
-// parseMode resolves auto.
 func parseMode(s string) (model.Mode, error) {
-	mode, err := oneOf("auto", model.ModeProxy, model.ModeServer, model.ModeOff)(s)
-	if mode == "auto" {
-		return model.ModeProxy, err
-	}
-	return mode, err
+	return oneOf(model.ModeAuto, model.ModeMerge, model.ModeProxy, model.ModeServer, model.ModeOff)(s)
 }
 
 func parseArch(s string) (model.Arch, error) { return oneOf(model.Archs()...)(s) }

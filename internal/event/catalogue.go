@@ -10,12 +10,16 @@ const (
 	DHCPOffer      Code = "dhcp.offer"
 	DHCPAck        Code = "dhcp.ack"
 	DHCPNak        Code = "dhcp.nak"
+	DHCPForwarded  Code = "dhcp.forwarded"
 	DHCPIgnored    Code = "dhcp.ignored"
 	DHCPDropped    Code = "dhcp.dropped"
 	DHCPOverload   Code = "dhcp.overload"
 	DHCPDeclined   Code = "dhcp.declined"
 	DHCPReleased   Code = "dhcp.released"
 	DHCPSendFail   Code = "dhcp.send-failed"
+	UpstreamFound  Code = "upstream.found"
+	UpstreamSilent Code = "upstream.silent"
+	UpstreamLost   Code = "upstream.lost"
 	PXEAck         Code = "pxe.ack"
 	NBPMissing     Code = "nbp.missing"
 	PoolEmpty      Code = "dhcp.pool-empty"
@@ -46,12 +50,16 @@ var catalogue = []Entry{
 	{DHCPOffer, slog.LevelInfo, "offer sent", "a machine asked and was offered what the reasons say", ""},
 	{DHCPAck, slog.LevelInfo, "address acknowledged", "the machine may use the address", ""},
 	{DHCPNak, slog.LevelWarn, "address refused", "the machine asked for an address that is not its own on this link; it will ask for another", ""},
+	{DHCPForwarded, slog.LevelDebug, "request passed on", "the site's DHCP server is asked as by a relay; its answer, with boot data added, is the machine's", ""},
 	{DHCPIgnored, slog.LevelDebug, "no answer given", "the request was understood and is not ours to answer; the reasons say why", ""},
 	{DHCPDropped, slog.LevelDebug, "packet dropped", "the packet is malformed or not a client's", ""},
 	{DHCPOverload, slog.LevelWarn, "requests dropped", "more requests came than can be answered; the oldest went first, and their machines ask again", "find out who asks so often, or add a server"},
 	{DHCPDeclined, slog.LevelWarn, "address declined", "the machine found its address in use, or found our offer faulty", "look for a device with a fixed address inside the pool"},
 	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
 	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},
+	{UpstreamFound, slog.LevelInfo, "the site's DHCP server answers us", "mode merge from now on here: the server gives the address, hobnail completes its answer", ""},
+	{UpstreamSilent, slog.LevelInfo, "no DHCP server answers us", "what hobnail passed on as a relay was not answered; machines here get a proxy's offer until a server answers", "nothing, where there is no DHCP server or mode proxy is wanted; else let the server answer requests relayed from hobnail's address, or name it in upstream"},
+	{UpstreamLost, slog.LevelWarn, "the site's DHCP server no longer answers us", "several requests in a row were not answered; machines here get a proxy's offer until it answers again", "look whether the DHCP server runs, has free addresses and can be reached from here"},
 	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},

@@ -44,6 +44,16 @@ func ParseMAC(s string) (MAC, error) {
 	return MACFromBytes(b), nil
 }
 
+// Bytes gives the octets of an address in its canonical form; nil for anything
+// else.
+func (m MAC) Bytes() []byte {
+	b, err := hex.DecodeString(m.Hex())
+	if err != nil || len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
 // Hex is the address as bare digits ("525400123456"), as boot file names
 // carry it.
 func (m MAC) Hex() string { return strings.ReplaceAll(string(m), ":", "") }
@@ -121,6 +131,8 @@ type Mode string
 
 // The modes of a site or subnet.
 const (
+	ModeAuto   Mode = "auto"   // merge where the site's DHCP server answers us as a relay, else proxy
+	ModeMerge  Mode = "merge"  // the site's DHCP server gives the address, we add boot data to its answer
 	ModeProxy  Mode = "proxy"  // boot data beside a DHCP server nobody may touch
 	ModeServer Mode = "server" // addresses and boot data, from us
 	ModeOff    Mode = "off"    // no DHCP at all: files only

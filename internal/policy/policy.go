@@ -20,10 +20,11 @@ type Answer string
 
 // Answers.
 const (
-	Ignore Answer = "ignore" // nothing is sent
-	Offer  Answer = "offer"
-	Ack    Answer = "ack"
-	Nak    Answer = "nak"
+	Ignore  Answer = "ignore" // nothing is sent
+	Offer   Answer = "offer"
+	Ack     Answer = "ack"
+	Nak     Answer = "nak"
+	Forward Answer = "forward" // the site's DHCP server is asked, and its answer completed
 )
 
 // Reason is one step of a decision: which rule, written where, and what it
@@ -49,6 +50,9 @@ type Decision struct {
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
+	Place    netip.Prefix   // what is known of the site's DHCP servers is known of this place; zero outside merge
+	Passing  *Passing       // how the request goes on; set with Forward alone
+	Taken    netip.Addr     // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
 	steps    []step
 }
 
@@ -57,6 +61,13 @@ type Decision struct {
 type step struct {
 	rule, at, format string
 	args             []any
+}
+
+// Clone copies a decision for whoever keeps it: one's memory may be used again.
+func (d *Decision) Clone() Decision {
+	c := *d
+	c.steps = slices.Clone(d.steps)
+	return c
 }
 
 // Reasons says how the decision came about, step by step.
@@ -131,6 +142,9 @@ type View struct {
 	// Own lists all addresses of this host: a REQUEST that names any of them
 	// as the server is ours, and none of them is ever leased.
 	Own []netip.Addr
+	// Upstream is what has been learned of the site's DHCP servers; nil:
+	// nothing.
+	Upstream Upstream
 }
 
 // Lease states, as records carry them.
@@ -151,15 +165,11 @@ func (v View) Decide(now time.Time, f *classify.Facts) Decision {
 // DecideInto is Decide for callers that have many to take: it overwrites a
 // decision that nobody needs any more, and uses its memory.
 func (v View) DecideInto(d *Decision, now time.Time, f *classify.Facts) {
-	*d = Decision{Answer: Ignore, Server: v.Policy.serverAddress(f), steps: d.steps[:0]}
+	*d = Decision{Answer: Ignore, steps: d.steps[:0]}
 	v.decide(d, now, f)
 }
 
 func (v View) decide(d *Decision, now time.Time, f *classify.Facts) {
-	d.ServerID = d.Server
-	if f.Relayed() && f.Override.IsValid() {
-		d.ServerID = f.Override
-	}
 	if f.Relayed() && !v.canRelay(f) {
 		d.because("relay", "RFC 2131 section 4.1", "the packet says its relay is %s, which cannot be a relay: nothing is sent there", f.Relay)
 		return
@@ -167,19 +177,36 @@ func (v View) decide(d *Decision, now time.Time, f *classify.Facts) {
 	for _, q := range f.Quirks {
 		d.because("quirk", "built-in", "%s: %s", q.Name, q.Text)
 	}
-	v.place(d, f)
-	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
-		d.Server = d.Subnet.NextServer
-	}
+	v.begin(d, f)
+	asks := d.Mode == model.ModeMerge || d.Mode == model.ModeAuto
 	switch {
 	case d.Mode == model.ModeOff:
 		d.because("mode", d.modeAt(v), "DHCP is off here: files only")
 	case f.Ingress.Port == 4011:
+		if asks {
+			d.Mode = model.ModeProxy // whoever asks here has another server's ACK
+		}
 		v.bootService(d, f)
+	case asks:
+		v.merge(d, now, f)
 	case d.Mode == model.ModeProxy:
 		v.proxy(d, f)
 	default:
 		v.server(d, now, f)
+	}
+}
+
+// begin fills in what every decision needs: where the machine is, and which of
+// our addresses it is told.
+func (v View) begin(d *Decision, f *classify.Facts) {
+	d.Server = v.Policy.serverAddress(f)
+	d.ServerID = d.Server
+	if f.Relayed() && f.Override.IsValid() {
+		d.ServerID = f.Override
+	}
+	v.place(d, f)
+	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
+		d.Server = d.Subnet.NextServer
 	}
 }
 

@@ -187,7 +187,7 @@ func preference(arch model.Arch, mode model.Mode, http bool) []string {
 		return []string{LoaderIPXE, LoaderPXELinux}
 	case http:
 		return []string{LoaderIPXEShim, LoaderRAMDisk, LoaderIPXE}
-	case mode == model.ModeServer:
+	case mode == model.ModeServer, mode == model.ModeMerge:
 		return []string{LoaderShim, LoaderGRUB, LoaderIPXEShim, LoaderIPXE}
 	}
 	return []string{LoaderIPXEShim, LoaderIPXE, LoaderGRUBProxy}

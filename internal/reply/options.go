@@ -22,6 +22,10 @@ const (
 	fixedSize   = 240 + 1 // header, cookie, and the closing 255
 )
 
+// mergePriority is above the 0 of offers that say none (iPXE's
+// dhcp_discovery_rx), with room for a site that ranks its own.
+const mergePriority = 100
+
 // options lists the options in an order that every ROM takes: 53 and 54
 // first, 82 last (RFC 3046 section 2.2). What the client cannot do without
 // comes first, and the rest as far as there is room.
@@ -44,15 +48,20 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 		wished(&rest, req, d)
 	}
 	echo(&last, req, dhcp4.OptRelayInfo)
-	room := sizeLimit(req) - fixedSize - size(o) - size(last)
+	r.Packet.Options, r.rest, r.last = fit(o, rest, last, sizeLimit(req)), rest, last
+}
+
+// fit puts options together: all of first and last, and of the rest in its
+// order what there is room for.
+func fit(first, rest, last dhcp4.Options, limit int) dhcp4.Options {
+	room := limit - fixedSize - size(first) - size(last)
 	for _, opt := range rest {
 		if n := size(dhcp4.Options{opt}); n <= room {
-			o = append(o, opt)
+			first = append(first, opt)
 			room -= n
 		}
 	}
-	r.Packet.Options = append(o, last...)
-	r.rest, r.last = rest, last
+	return append(first, last...)
 }
 
 func messageType(a policy.Answer) dhcp4.MessageType {
@@ -98,6 +107,11 @@ func boot(o, rest *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *polic
 	}
 	if f.Stage == classify.StageIPXE && d.Mode == model.ModeServer {
 		o.Add(dhcp4.OptIPXE, pxe.NoPXEDHCP()) // saves iPXE's two seconds of waiting for a proxy
+	}
+	if f.Stage == classify.StageIPXE && d.Mode == model.ModeMerge {
+		// The site's server makes an offer too, without boot data; iPXE
+		// takes the last of equals, which may be that one.
+		o.Add(dhcp4.OptIPXE, append(pxe.Priority(mergePriority), pxe.NoPXEDHCP()...))
 	}
 	// The NUL is counted: some firmware reads an unterminated name on into
 	// the next option.

@@ -64,7 +64,7 @@ func Build(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) (*Reply, er
 // Make is Build for callers that have many to make: it overwrites a reply that
 // nobody needs any more, and uses its memory.
 func (r *Reply) Make(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) error {
-	if d.Answer == policy.Ignore {
+	if d.Answer == policy.Ignore || d.Answer == policy.Forward {
 		return fmt.Errorf("building a reply to %s: the decision is not to answer", f.Who())
 	}
 	if d.Boot != nil && len(d.Boot.File) > maxName {
@@ -73,15 +73,20 @@ func (r *Reply) Make(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) e
 	}
 	r.header(req, f, d)
 	r.options(req, f, d)
+	return r.encode("building", req, f, d)
+}
+
+// encode makes octets of the packet, which is complete, and finds its way.
+func (r *Reply) encode(doing string, req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) error {
 	if r.Bytes == nil {
 		r.Bytes = make([]byte, 0, defaultSize)
 	}
 	b, err := r.Packet.Append(r.Bytes[:0])
 	if err != nil {
-		return fmt.Errorf("building the %s to %s: %v", d.Answer, f.Who(), err)
+		return fmt.Errorf("%s the %s to %s: %v", doing, d.Answer, f.Who(), err)
 	}
 	if len(b) > maxPayload {
-		return fmt.Errorf("building the %s to %s: %d octets, %d fit into a frame", d.Answer, f.Who(), len(b), maxPayload)
+		return fmt.Errorf("%s the %s to %s: %d octets, %d fit into a frame", doing, d.Answer, f.Who(), len(b), maxPayload)
 	}
 	r.Bytes, r.To = b, destination(req, f, d)
 	return nil
@@ -151,6 +156,6 @@ func destination(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) Desti
 // no ciaddr (RFC 2131 table 5), and another's address would be hit by answers
 // it never asked for.
 func hasItsAddress(f *classify.Facts, d *policy.Decision) bool {
-	return d.Mode == model.ModeServer && d.Answer == policy.Ack && f.CIAddr.IsValid() &&
+	return (d.Mode == model.ModeServer || d.Mode == model.ModeMerge) && d.Answer == policy.Ack && f.CIAddr.IsValid() &&
 		(f.CIAddr == d.Address || f.Message == dhcp4.Inform)
 }

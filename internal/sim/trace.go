@@ -18,7 +18,7 @@ import (
 // Trace is the outcome of one simulated request, in the shape that programs
 // read. Fields that do not apply are empty.
 type Trace struct {
-	Answer     string          `json:"answer"` // offer, ack, nak or ignore
+	Answer     string          `json:"answer"` // offer, ack, nak or ignore; in mode merge the answer that the site's server is asked for
 	BootFile   string          `json:"boot_file"`
 	NextServer string          `json:"next_server"`
 	Target     string          `json:"target"`
@@ -77,7 +77,11 @@ func Run(v policy.View, req *dhcp4.Packet, at Place, now time.Time) (Trace, erro
 	if m := d.Missing; m != nil {
 		t.Missing = &Missing{Arch: string(m.Arch), Files: m.Files, Folder: m.Folder, Text: m.String()}
 	}
-	if d.Answer == policy.Ignore {
+	switch d.Answer {
+	case policy.Ignore:
+		return t, nil
+	case policy.Forward:
+		t.completes(facts.Message)
 		return t, nil
 	}
 	r, err := reply.Build(req, &facts, &d)
@@ -88,6 +92,35 @@ func Run(v policy.View, req *dhcp4.Packet, at Place, now time.Time) (Trace, erro
 	t.Reply = hex.EncodeToString(r.Bytes)
 	return t, nil
 }
+
+// completes says what the machine gets when the site's DHCP server gives the
+// address: all but that, and so no packet.
+func (t *Trace) completes(asked dhcp4.MessageType) {
+	t.Answer = string(policy.Ack)
+	if asked == dhcp4.Discover {
+		t.Answer = string(policy.Offer)
+	}
+	t.Reasons = append(t.Reasons, policy.Reason{Rule: "merge", At: "built-in",
+		Text: "the boot data goes into that server's answer; it gives the address, which is not known here"})
+}
+
+// Answering stands for a site whose DHCP server answers what is passed on to
+// it: what mode auto is merge for.
+type Answering struct{}
+
+// State is that they answer.
+func (Answering) State(netip.Prefix) policy.SiteState { return policy.SiteAnswers }
+
+// Servers lists none: they are asked by broadcast.
+func (Answering) Servers(netip.Prefix) []netip.Addr { return nil }
+
+// Offered knows of no offer.
+func (Answering) Offered(model.MAC, netip.Addr) (policy.SiteServer, bool) {
+	return policy.SiteServer{}, false
+}
+
+// OnItsWay knows of no other request.
+func (Answering) OnItsWay(time.Time, *classify.Facts) bool { return false }
 
 // standIn is a server address for configurations that name none, RFC 5737.
 var standIn = netip.AddrFrom4([4]byte{192, 0, 2, 1})

@@ -19,6 +19,7 @@ import (
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/reply"
+	"hobnail/internal/upstream"
 	"hobnail/internal/wire/dhcp4"
 )
 
@@ -38,6 +39,11 @@ type Server struct {
 	Boots  *boots.Memory
 	Events event.Sink
 	Clock  func() time.Time
+	// Upstream remembers what is passed on to the site's DHCP servers, for
+	// modes merge and auto; nil: nothing is. The View looks into the same.
+	Upstream *upstream.Table
+	// Interfaces lists those that are served.
+	Interfaces func() []netio.Interface
 	// Interface finds an interface by its index; ok is false for one that is
 	// not ours to serve.
 	Interface func(index int) (i netio.Interface, ok bool)
@@ -109,7 +115,7 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	free := make([]*work, 0, len(batch))
 	for _, p := range batch {
 		w := s.work()
-		durable, ok := s.answer(w, now, p)
+		durable, ok := s.answer(conn, w, now, p)
 		switch {
 		case !ok:
 			s.works.Put(w)
@@ -172,18 +178,22 @@ func (s *Server) send(now time.Time, conn netio.Conn, all []*work) {
 // answer takes one packet from octets to the octets of its answer. durable
 // says that the answer waits for the disk; ok is false where there is nothing
 // more to do.
-func (s *Server) answer(w *work, now time.Time, p netio.Packet) (durable, ok bool) {
+func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet) (durable, ok bool) {
 	in, ok := s.ingress(p)
 	if !ok {
 		return false, false
 	}
 	req := &w.request
-	if err := req.Parse(p.Data); err != nil || req.Op != dhcp4.OpRequest {
+	err := req.Parse(p.Data)
+	if err == nil && req.Op == dhcp4.OpReply && s.siteAnswer(conn, now, p, req) {
+		return false, false
+	}
+	if err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
 		return false, false
 	}
 	w.facts = classify.DHCP(req, in)
-	durable, err := s.decide(w, now)
+	durable, err = s.decide(w, now)
 	if err != nil {
 		s.emit(now, event.LeaseFault, &w.facts, slog.String("error", err.Error()))
 		return false, false
@@ -191,6 +201,9 @@ func (s *Server) answer(w *work, now time.Time, p netio.Packet) (durable, ok boo
 	if w.facts.Boots() {
 		remembered := w.facts
 		s.Boots.Heard(&remembered, w.decision.Address)
+	}
+	if s.passOn(conn, now, w) {
+		return false, false
 	}
 	if w.decision.Answer == policy.Ignore {
 		return durable, true

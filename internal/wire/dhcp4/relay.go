@@ -3,18 +3,23 @@ package dhcp4
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
-// Sub-options of option 82.
+// Sub-options of option 82 that a relay sets or leaves out.
 const (
-	relayCircuitID      = 1   // RFC 3046 section 3.1
-	relayRemoteID       = 2   // RFC 3046 section 3.2
-	relayLinkSelection  = 5   // RFC 3527
-	relaySubscriberID   = 6   // RFC 3993
-	relayFlags          = 10  // RFC 5010
-	relayServerOverride = 11  // RFC 5107
-	relaySourcePort     = 19  // RFC 8357
-	relayVSS            = 151 // RFC 6607
+	RelayLinkSelection  = 5  // RFC 3527
+	RelayServerOverride = 11 // RFC 5107
+	RelaySourcePort     = 19 // RFC 8357
+)
+
+// Sub-options of option 82 that are only read.
+const (
+	relayCircuitID    = 1   // RFC 3046 section 3.1
+	relayRemoteID     = 2   // RFC 3046 section 3.2
+	relaySubscriberID = 6   // RFC 3993
+	relayFlags        = 10  // RFC 5010
+	relayVSS          = 151 // RFC 6607
 )
 
 // RelayInfo is what option 82 says in the sub-options that hobnail knows. An
@@ -81,16 +86,16 @@ func (r *RelayInfo) set(code byte, value []byte) (known bool, err error) {
 		r.SubscriberID = value
 	case relayVSS:
 		r.VSS = value
-	case relayLinkSelection:
+	case RelayLinkSelection:
 		want = 4
 		r.LinkSelection, _ = netip.AddrFromSlice(value)
-	case relayServerOverride:
+	case RelayServerOverride:
 		want = 4
 		r.ServerOverride, _ = netip.AddrFromSlice(value)
 	case relayFlags:
 		want = 1
 		r.Unicast = len(value) == 1 && value[0]&0x80 != 0
-	case relaySourcePort:
+	case RelaySourcePort:
 		want = 0
 		r.RelayPort = true
 	default:
@@ -100,4 +105,19 @@ func (r *RelayInfo) set(code byte, value []byte) (known bool, err error) {
 		return true, fmt.Errorf("read option 82: sub-option %d has %d octets, not %d", code, len(value), want)
 	}
 	return true, nil
+}
+
+// RelayInfoWithout gives option 82 without some of its sub-options, in memory
+// of its own. data must be what ParseRelayInfo accepts; of anything else the
+// part that can be read is given.
+func RelayInfoWithout(data []byte, codes ...byte) []byte {
+	var kept []byte
+	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
+		n := 2 + int(data[1])
+		if !slices.Contains(codes, data[0]) {
+			kept = append(kept, data[:n]...)
+		}
+		data = data[n:]
+	}
+	return kept
 }

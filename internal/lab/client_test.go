@@ -1,0 +1,196 @@
+//go:build lab
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hobnail/internal/wire/dhcp4"
+)
+
+// client is a DHCP client that a test plays itself, where a machine would take
+// a minute to say the same: it hears every offer and chooses among them.
+type client struct {
+	t    *testing.T
+	conn *net.UDPConn
+	mac  [6]byte
+	xid  uint32
+	opts dhcp4.Options // of every DISCOVER and REQUEST, after option 53
+}
+
+// client plays a client on a host's first port.
+func (h *Host) client(t *testing.T, mac byte, opts dhcp4.Options) *client {
+	t.Helper()
+	return &client{
+		t: t, conn: h.socket(t), mac: [6]byte{0x52, 0x54, 0, 0x4c, 0x43, mac},
+		xid: 0x4c430000 + uint32(mac), opts: opts,
+	}
+}
+
+// socket opens port 68 inside the host's namespace. The thread that went there
+// ends with its goroutine; the socket stays.
+func (h *Host) socket(t *testing.T) *net.UDPConn {
+	t.Helper()
+	type result struct {
+		conn net.PacketConn
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread()
+		ns, err := os.Open("/run/netns/" + string(h.ns))
+		if err == nil {
+			defer ns.Close()
+			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		}
+		if err != nil {
+			done <- result{nil, err}
+			return
+		}
+		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+			var serr error
+			err := c.Control(func(fd uintptr) {
+				serr = errors.Join(
+					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
+					unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+			})
+			return errors.Join(err, serr)
+		}}
+		conn, err := lc.ListenPacket(context.Background(), "udp4", "0.0.0.0:68")
+		done <- result{conn, err}
+	}()
+	r := <-done
+	if r.err != nil {
+		t.Fatalf("opening port 68 on %s: %v", h.Name, r.err)
+	}
+	t.Cleanup(func() { r.conn.Close() })
+	return r.conn.(*net.UDPConn)
+}
+
+// send broadcasts a message, or sends it to an address.
+func (c *client) send(m dhcp4.MessageType, to string, fill func(*dhcp4.Packet)) {
+	c.t.Helper()
+	zero := netip.IPv4Unspecified()
+	p := &dhcp4.Packet{
+		Op: dhcp4.OpRequest, HType: dhcp4.HTypeEthernet, HLen: 6, Xid: c.xid, Flags: dhcp4.FlagBroadcast,
+		CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
+	}
+	copy(p.CHAddr[:], c.mac[:])
+	p.Options.AddUint8(dhcp4.OptMessageType, uint8(m))
+	if m == dhcp4.Discover || m == dhcp4.Request {
+		p.Options = append(p.Options, c.opts...)
+	}
+	if fill != nil {
+		fill(p)
+	}
+	b, err := p.Append(nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.conn.WriteTo(b, &net.UDPAddr{IP: net.ParseIP(to), Port: 67}); err != nil {
+		c.t.Fatalf("sending %s: %v", m, err)
+	}
+}
+
+// hear collects the answers to this client until the time is over, or until
+// enough says that there are enough.
+func (c *client) hear(wait time.Duration, enough func(*dhcp4.Packet) bool) []*dhcp4.Packet {
+	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(wait))
+	var all []*dhcp4.Packet
+	for {
+		buf := make([]byte, 2048)
+		n, _, err := c.conn.ReadFrom(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return all
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		p, err := dhcp4.Parse(buf[:n])
+		if err != nil || p.Op != dhcp4.OpReply || p.Xid != c.xid || [6]byte(p.HardwareAddr()) != c.mac {
+			continue
+		}
+		all = append(all, p)
+		if enough != nil && enough(p) {
+			return all
+		}
+	}
+}
+
+// discover asks as often as firmware does, every few seconds, until offers of
+// all these servers are there, and gives them by server.
+func (c *client) discover(servers ...string) map[string]*dhcp4.Packet {
+	c.t.Helper()
+	c.xid++
+	offers := map[string]*dhcp4.Packet{}
+	for range 3 {
+		c.send(dhcp4.Discover, "255.255.255.255", nil)
+		c.hear(4*time.Second, func(p *dhcp4.Packet) bool {
+			if p.Type() == dhcp4.Offer {
+				offers[serverOf(p)] = p
+			}
+			return hasAll(offers, servers)
+		})
+		if hasAll(offers, servers) {
+			break
+		}
+	}
+	return offers
+}
+
+func hasAll(offers map[string]*dhcp4.Packet, servers []string) bool {
+	for _, s := range servers {
+		if offers[s] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// request takes an offer and gives the answer to that; nil if there is none.
+// Like EDK2 and iPXE it passes over answers of servers that it did not choose:
+// ISC dhcpd acknowledges what it has offered whichever server the REQUEST
+// names.
+func (c *client) request(offer *dhcp4.Packet) *dhcp4.Packet {
+	c.t.Helper()
+	c.send(dhcp4.Request, "255.255.255.255", func(p *dhcp4.Packet) {
+		server, _ := offer.Options.Addr(dhcp4.OptServerID)
+		p.Options.AddAddr(dhcp4.OptRequestedAddr, offer.YIAddr)
+		p.Options.AddAddr(dhcp4.OptServerID, server)
+	})
+	answers := func(p *dhcp4.Packet) bool {
+		return p.Type() != dhcp4.Offer && serverOf(p) == serverOf(offer)
+	}
+	all := c.hear(3*time.Second, answers)
+	if len(all) == 0 || !answers(all[len(all)-1]) {
+		return nil
+	}
+	return all[len(all)-1]
+}
+
+func serverOf(p *dhcp4.Packet) string {
+	a, _ := p.Options.Addr(dhcp4.OptServerID)
+	return a.String()
+}
+
+// firmwareOptions are those of a boot client: class, architecture, and the
+// parameters that EDK2 asks for.
+func firmwareOptions(class string, arch uint16, more ...dhcp4.Option) dhcp4.Options {
+	var o dhcp4.Options
+	o.Add(dhcp4.OptParameterList, []byte{1, 3, 6, 15, 28, 43, 51, 54, 58, 59, 60, 66, 67, 97})
+	o.AddUint16(dhcp4.OptMaxMessageSize, 1472)
+	o.AddString(dhcp4.OptVendorClass, class)
+	o.AddUint16(dhcp4.OptArch, arch)
+	return append(o, more...)
+}
