@@ -59,6 +59,7 @@ type Subnet struct {
 	NTP    []netip.Addr
 	Domain string
 	Lease  time.Duration
+	Link   string // name of the link that it shares with other subnets; "" if it shares none
 	// NextServer overrides the address that replies on this subnet name as
 	// the boot server; zero: ours.
 	NextServer netip.Addr

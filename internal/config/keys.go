@@ -50,6 +50,7 @@ func keysOf(section string) []key {
 			{"domain", `"example.net"`},
 			{"lease", `"1h"`},
 			{"next_server", `"10.77.1.2"`},
+			{"link", `"floor-2"`},
 		}
 	case "machine":
 		return []key{

@@ -138,6 +138,7 @@ func (d *draft) check() {
 		d.checkSubnet(n)
 	}
 	d.checkOverlap()
+	d.checkLinks()
 	d.checkServing()
 	d.checkMachines()
 	d.checkImages()

@@ -72,17 +72,17 @@ func TestParseEveryKey(t *testing.T) {
 				Pool:   ranges("10.77.2.50-10.77.2.99", "10.77.2.150-10.77.2.200"),
 				Router: addr("10.77.2.1"), DNS: []netip.Addr{addr("10.77.1.2"), addr("9.9.9.9")},
 				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour,
-				NextServer: addr("10.77.1.4"), At: "site.toml:17",
+				NextServer: addr("10.77.1.4"), Link: "floor-2", At: "site.toml:17",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, At: "site.toml:28"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, At: "site.toml:29"},
 		},
 		Machines: []model.Machine{
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2",
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:31",
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:32",
 			},
-			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533", Source: "site.toml:40"},
+			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533", Source: "site.toml:41"},
 		},
 		Rules: []Rule{
 			{
@@ -101,19 +101,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:44",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:45",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:62"},
-			{Loader: "ipxe", At: "site.toml:66"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:63"},
+			{Loader: "ipxe", At: "site.toml:67"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:69",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:70",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:77"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:78"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))

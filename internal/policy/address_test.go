@@ -20,6 +20,28 @@ name    = "lab-01"
 mac     = ["52:54:00:00:00:01", "52:54:00:00:00:11"]
 address = "10.77.2.10"
 `
+	const far = serverSite + `
+[[subnet]]
+cidr = "10.77.3.0/24"
+dhcp = "server"
+pool = "10.77.3.50-10.77.3.59"
+`
+	const shared = `
+[[subnet]]
+cidr = "10.77.2.0/24"
+dhcp = "server"
+pool = "10.77.2.53-10.77.2.53"
+link = "floor-2"
+[[subnet]]
+cidr = "10.77.3.0/24"
+dhcp = "server"
+pool = "10.77.3.53-10.77.3.53"
+link = "floor-2"
+[[machine]]
+name    = "lab-09"
+mac     = "52:54:00:00:00:09"
+address = "10.77.3.10"
+`
 	small := strings.ReplaceAll(serverSite, "10.77.2.50-10.77.2.59", "10.77.2.53-10.77.2.54")
 	past := noon.Add(-time.Minute)
 	soon := noon.Add(time.Minute)
@@ -127,6 +149,33 @@ pool = "10.99.0.50-10.99.0.60"
 		{"a stranger is not refused for what another has", "", []model.Lease{bound("10.77.2.53", lab2)},
 			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ignore", "no record of this machine: another server may have one"},
 
+		{"who comes back with the address that it gave back gets it again", "", []model.Lease{record("10.77.2.53", lab1, policy.StateReleased, past)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+		{"who comes back with what it declined is left in peace", "", []model.Lease{record("10.77.2.53", lab1, policy.StateDeclined, soon)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ignore", "no record of this machine: another server may have one"},
+		{"who comes back with its lease keeps it although another was offered", "", []model.Lease{bound("10.77.2.53", lab1), record("10.77.2.55", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
+
+		// Several subnets on one link.
+		{"where a pool is used up the link's other subnet gives", shared, []model.Lease{bound("10.77.2.53", lab2)},
+			asks(lab1), "offer 10.77.3.53, hold 10.77.3.53 for 1m30s", "10.77.3.53 is free in the pool"},
+		{"a lease in the link's other subnet is offered again", shared, []model.Lease{bound("10.77.3.53", lab1)},
+			asks(lab1), "offer 10.77.3.53", "10.77.3.53 is the address this machine had"},
+		{"an offer in the link's other subnet is taken", shared, []model.Lease{record("10.77.3.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.3.53")), "ack 10.77.3.53, bind 10.77.3.53 for 1h0m0s", "10.77.3.53 is this machine's until the lease ends"},
+		{"a lease in the link's other subnet is rebound by broadcast", shared, []model.Lease{bound("10.77.3.53", lab1)},
+			asks(lab1, message(dhcp4.Request), broadcast("10.77.3.53")), "ack 10.77.3.53, bind 10.77.3.53 for 1h0m0s", "10.77.3.53 is this machine's until the lease ends"},
+		{"a lease in the link's other subnet is rebound through a relay of the first", shared, []model.Lease{bound("10.77.3.53", lab1)},
+			asks(lab1, message(dhcp4.Request), broadcast("10.77.3.53"), relayedBy("10.77.2.1")), "ack 10.77.3.53, bind 10.77.3.53 for 1h0m0s", "10.77.3.53 is this machine's until the lease ends"},
+		{"a reservation in the link's other subnet counts", shared, nil,
+			asks("52:54:00:00:00:09"), "offer 10.77.3.10, hold 10.77.3.10 for 1m30s", "10.77.3.10 is reserved for lab-09"},
+		{"an offer in the link's other subnet ends when another server's is taken", shared, []model.Lease{record("10.77.3.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.70")), "ignore, free 10.77.3.53", "the machine took the offer of server 10.77.2.3"},
+		{"an address of neither subnet of the link is refused", shared, nil,
+			asks(lab1, message(dhcp4.Request), wants("10.77.4.7")), "nak", "10.77.4.7 does not belong to 10.77.2.0/24"},
+		{"a link whose pools are all used up gives nothing", shared, []model.Lease{bound("10.77.2.53", lab2), bound("10.77.3.53", "52:54:00:00:00:03")},
+			asks(lab1), "ignore", "no address is free in this server's part of the pool of 10.77.2.0/24"},
+
 		// REQUEST, renewing and rebinding.
 		{"a lease is renewed", "", []model.Lease{bound("10.77.2.53", lab1)},
 			asks(lab1, message(dhcp4.Request), unicast("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
@@ -165,6 +214,22 @@ pool = "10.99.0.50-10.99.0.60"
 			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to release"},
 		{"a release for another server is not ours", "", []model.Lease{bound("10.77.2.53", lab1)},
 			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.3"), unicast("10.77.2.53")), "ignore", "the RELEASE is for server 10.77.2.3"},
+		{"a release that comes from another address is forged", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53"), sentFrom("10.77.2.66")), "ignore", "the RELEASE of 10.77.2.53 comes from 10.77.2.66, not from that address"},
+		{"a release by way of another link's relay is forged", far, []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53"), relayedBy("10.77.3.1")), "ignore", "10.77.2.53 is not this machine's to release"},
+		{"a release by way of the link's own relay counts", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53"), relayedBy("10.77.2.1")), "ignore, free 10.77.2.53", "10.77.2.53 is free again"},
+		{"a release without a server id counts where the lease is ours", "", []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Release), unicast("10.77.2.53")), "ignore, free 10.77.2.53", "10.77.2.53 is free again"},
+		{"a decline of a lease of another link, with its MAC, is forged", far, []model.Lease{bound("10.77.3.53", lab1)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.3.53")), "ignore", "10.77.3.53 is not this machine's to decline"},
+		{"a decline by way of another link's relay is forged", far, []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53"), relayedBy("10.77.3.1")), "ignore", "10.77.2.53 is not this machine's to decline"},
+		{"an offer that nobody took is not declined", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to decline"},
+		{"an address that is put aside is not declined once more", "", []model.Lease{record("10.77.2.53", lab1, policy.StateDeclined, soon)},
+			asks(lab1, message(dhcp4.Decline), fromServer("10.77.2.2"), wants("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to decline"},
 		{"an offer is not released", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
 			asks(lab1, message(dhcp4.Release), fromServer("10.77.2.2"), unicast("10.77.2.53")), "ignore", "10.77.2.53 is not this machine's to release"},
 
@@ -174,7 +239,7 @@ pool = "10.99.0.50-10.99.0.60"
 		{"an INFORM without an address is not answered", "", nil,
 			asks(lab1, message(dhcp4.Inform)), "ignore", "the INFORM does not say the client's address"},
 		{"an INFORM does not choose whom the answer hits", "", nil,
-			asks(lab1, message(dhcp4.Inform), broadcast("203.0.113.9"), selects("10.77.2.0")), "ignore", "203.0.113.9 does not belong to 10.77.2.0/24"},
+			asks(lab1, message(dhcp4.Inform), broadcast("203.0.113.9"), selectsSubnet("10.77.2.0")), "ignore", "203.0.113.9 does not belong to 10.77.2.0/24"},
 		{"a Mac's search for boot images is not answered", "", nil,
 			asks(lab1, message(dhcp4.Inform), unicast("10.77.2.99"), apple), "ignore", "Apple's boot service discovery is not answered"},
 		{"a lease query is not answered", "", nil,
@@ -205,8 +270,18 @@ func declining(text string) func(*classify.Facts) {
 	return func(f *classify.Facts) { f.DeclineText = text }
 }
 
+// selects is option 82.5, selectsSubnet option 118.
 func selects(a string) func(*classify.Facts) {
 	return func(f *classify.Facts) { f.LinkSelect = netip.MustParseAddr(a) }
+}
+
+func selectsSubnet(a string) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.SubnetSelect = netip.MustParseAddr(a) }
+}
+
+// sentFrom says what address a datagram came from.
+func sentFrom(a string) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.Ingress.Src = netip.MustParseAddrPort(a + ":68") }
 }
 
 func apple(f *classify.Facts) {

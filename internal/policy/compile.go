@@ -30,6 +30,7 @@ type Policy struct {
 	images   []model.Image
 	programs Programs
 	owned    map[netip.Prefix][]config.Range // our share of each pool
+	links    map[string][]*config.Subnet     // subnets that share a link, by its name
 	byMAC    map[model.MAC]*model.Machine
 	reserved map[netip.Addr]*model.Machine
 }
@@ -42,12 +43,16 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		images:   images,
 		programs: programs,
 		owned:    map[netip.Prefix][]config.Range{},
+		links:    map[string][]*config.Subnet{},
 		byMAC:    map[model.MAC]*model.Machine{},
 		reserved: map[netip.Addr]*model.Machine{},
 	}
 	for i := range cfg.Subnets {
 		s := &cfg.Subnets[i]
 		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+		if s.Link != "" {
+			p.links[s.Link] = append(p.links[s.Link], s)
+		}
 	}
 	for i := range cfg.Machines {
 		m := &cfg.Machines[i]
@@ -76,6 +81,21 @@ func (p *Policy) Image(name string) (model.Image, bool) {
 
 // Owned gives the part of a subnet's pool that this server leases from.
 func (p *Policy) Owned(s *config.Subnet) []config.Range { return p.owned[s.CIDR] }
+
+// sharing lists the subnets of the link that a subnet is on: itself first,
+// then the others in the order of the file.
+func (p *Policy) sharing(s *config.Subnet) []*config.Subnet {
+	all := []*config.Subnet{s}
+	if s.Link == "" {
+		return all
+	}
+	for _, other := range p.links[s.Link] {
+		if other != s {
+			all = append(all, other)
+		}
+	}
+	return all
+}
 
 // sharePart cuts part Index of Of out of a pool, counted in addresses. The
 // parts of all servers are disjoint and together the whole pool.

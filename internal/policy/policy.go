@@ -157,9 +157,6 @@ func (v View) DecideInto(d *Decision, now time.Time, f *classify.Facts) {
 
 func (v View) decide(d *Decision, now time.Time, f *classify.Facts) {
 	d.ServerID = d.Server
-	if f.Relayed() && f.Override.IsValid() {
-		d.ServerID = f.Override
-	}
 	if f.Relayed() && !v.canRelay(f) {
 		d.because("relay", "RFC 2131 section 4.1", "the packet says its relay is %s, which cannot be a relay: nothing is sent there", f.Relay)
 		return

@@ -23,10 +23,14 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 		d.ignore("subnet", "built-in", "no [[subnet]] is configured for this place, so there is no address to give")
 		return
 	}
+	if f.Relayed() && oneHost(f.Override) {
+		d.ServerID = f.Override // RFC 5107: renewals go through the relay
+	}
 	if f.Key() == "" {
 		d.ignore("client", "RFC 2131 section 4.2", "the client names neither a hardware address nor a client id")
 		return
 	}
+	v.settle(d, f)
 	switch f.Message {
 	case dhcp4.Discover:
 		v.discover(d, now, f)
@@ -72,28 +76,58 @@ func (v View) discover(d *Decision, now time.Time, f *classify.Facts) {
 }
 
 // address picks what to offer, in the order of RFC 2131 section 4.3.1: the
-// reservation, the running or last lease, the address asked for, a free one.
+// reservation, the running or last lease, the address asked for, a free one;
+// each in every subnet of the link, that of the request first.
 func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
-	if a, ok := v.reservation(d, now, f); ok {
-		d.because("address", d.Machine.Source, "%s is reserved for %s", a, d.Machine.Name)
-		return a, true
+	place := d.Subnet
+	for _, find := range [...]func(*Decision, time.Time, *classify.Facts) (netip.Addr, bool){
+		v.reserved, v.had, v.asked, v.free,
+	} {
+		for _, s := range v.Policy.sharing(place) {
+			d.Subnet = s
+			if a, ok := find(d, now, f); ok {
+				return a, true
+			}
+		}
 	}
-	if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && v.usable(d, f, l.Address, now) {
-		d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
-		return l.Address, true
-	}
-	if a := f.Requested; a.IsValid() && v.usable(d, f, a, now) {
-		d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
-		return a, true
-	}
-	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
-	if a, ok := Pick(v.Leases, v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
-		d.because("address", d.Subnet.At, "%s is free in the pool", a)
-		return a, true
-	}
-	d.PoolFull = true
+	d.Subnet, d.PoolFull = place, true
 	d.ignore("address", d.Subnet.At, "no address is free in this server's part of the pool of %s", d.Subnet.CIDR)
 	return netip.Addr{}, false
+}
+
+func (v View) reserved(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	a, ok := v.reservation(d, now, f)
+	if ok {
+		d.because("address", d.Machine.Source, "%s is reserved for %s", a, d.Machine.Name)
+	}
+	return a, ok
+}
+
+func (v View) had(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key())
+	if !ok || !v.usable(d, f, l.Address, now) {
+		return netip.Addr{}, false
+	}
+	d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
+	return l.Address, true
+}
+
+func (v View) asked(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	a := f.Requested
+	if !onLink(d.Subnet, a) || !v.usable(d, f, a, now) {
+		return netip.Addr{}, false
+	}
+	d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
+	return a, true
+}
+
+func (v View) free(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
+	a, ok := Pick(v.Leases, v.Policy.Owned(d.Subnet), f.Key(), now, skip)
+	if ok {
+		d.because("address", d.Subnet.At, "%s is free in the pool", a)
+	}
+	return a, ok
 }
 
 // reservation gives the address that is kept for the machine that asks. There

@@ -37,8 +37,10 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 		boot(&o, &rest, req, f, d)
 	}
 	if givesAddress {
-		echo(&rest, req, dhcp4.OptClientID)        // RFC 6842
-		echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011
+		echo(&rest, req, dhcp4.OptClientID) // RFC 6842
+		if !f.LinkSelect.IsValid() {
+			echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011: where it was heeded
+		}
 	}
 	if givesAddress && d.Answer != policy.Nak {
 		wished(&rest, req, d)
