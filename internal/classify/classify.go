@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net/netip"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
@@ -28,6 +29,8 @@ func DHCP(p *dhcp4.Packet, in Ingress) Facts {
 	f.identity(p)
 	f.place(p)
 	f.Requested = addrOption(p, dhcp4.OptRequestedAddr)
+	wish, _ := p.Options.Uint32(dhcp4.OptLeaseTime)
+	f.LeaseWish = time.Duration(wish) * time.Second
 	f.ServerID = addrOption(p, dhcp4.OptServerID)
 	f.VendorClass = textOption(p, dhcp4.OptVendorClass)
 	f.UserClass = textOption(p, dhcp4.OptUserClass)

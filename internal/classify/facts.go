@@ -3,6 +3,7 @@ package classify
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
@@ -60,18 +61,19 @@ type Facts struct {
 	UUID     model.UUID // empty if absent or one that many boards share
 	Hostname string
 
-	CIAddr       netip.Addr // the address the client says it has; zero value if none
-	Requested    netip.Addr // option 50; zero value if absent
-	ServerID     netip.Addr // option 54; zero value if absent
-	Relay        netip.Addr // giaddr; zero value if not relayed
-	LinkSelect   netip.Addr // option 82.5 (RFC 3527), from a relay; zero value if absent
-	SubnetSelect netip.Addr // option 118 (RFC 3011); zero value if absent
-	CircuitID    string     // option 82.1
-	RemoteID     string     // option 82.2
-	BadRelayInfo bool       // option 82 is malformed: echoed, not used
-	Override     netip.Addr // option 82.11 (RFC 5107): what the relay wants as server id
-	RelayPort    bool       // option 82.19 (RFC 8357): replies go to the request's source port
-	DeclineText  string     // option 56 of a DECLINE
+	CIAddr       netip.Addr    // the address the client says it has; zero value if none
+	Requested    netip.Addr    // option 50; zero value if absent
+	LeaseWish    time.Duration // option 51; 0 if absent
+	ServerID     netip.Addr    // option 54; zero value if absent
+	Relay        netip.Addr    // giaddr; zero value if not relayed
+	LinkSelect   netip.Addr    // option 82.5 (RFC 3527), from a relay; zero value if absent
+	SubnetSelect netip.Addr    // option 118 (RFC 3011); zero value if absent
+	CircuitID    string        // option 82.1
+	RemoteID     string        // option 82.2
+	BadRelayInfo bool          // option 82 is malformed: echoed, not used
+	Override     netip.Addr    // option 82.11 (RFC 5107): what the relay wants as server id
+	RelayPort    bool          // option 82.19 (RFC 8357): replies go to the request's source port
+	DeclineText  string        // option 56 of a DECLINE
 
 	Class       Class
 	Stage       Stage

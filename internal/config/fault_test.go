@@ -149,6 +149,14 @@ func TestParseFaults(t *testing.T) {
 		{"mac", []string{
 			`3:7: mac "52:54:00:12:34" is not a MAC address; write it as 52:54:00:12:34:56`,
 		}},
+		{"machine-circuit", []string{
+			`3:14: circuit_id is a port of no relay; add relay, the address (giaddr) of the relay that names its ports so`,
+			`8:9: relay stands for all machines behind it; add circuit_id, the port that this one is at`,
+			`12:14: circuit_id "eth0/1/*" is a pattern; allowed is the whole of it`,
+			`19:14: client_id "0x0152540000000" is not hexadecimal; write whole octets as in 0x00040001`,
+			`23:14: circuit_id of relay 10.77.2.1 is already given on line 17; each belongs to one alone`,
+			`25:13: client_id 6c6162 is already given on line 19; each belongs to one alone`,
+		}},
 		{"machine-nameless", []string{
 			`1:1: [[machine]] has no name; it needs one, such as name = "lab-01"`,
 		}},
@@ -159,7 +167,7 @@ func TestParseFaults(t *testing.T) {
 			`11:11: address 10.77.2.10 is already given on line 5; each belongs to one alone`,
 		}},
 		{"machine-unknowable", []string{
-			`1:1: [[machine]] has nothing to know it by; give it mac, uuid or both`,
+			`1:1: [[machine]] has nothing to know it by; give it mac, uuid, client_id or circuit_id`,
 		}},
 		{"many-for-single", []string{
 			`1:3: [[server]] is written as for many; there is one: write [server]`,
@@ -193,9 +201,6 @@ func TestParseFaults(t *testing.T) {
 			`6:8: pool 10.77.2.0-10.77.2.255 contains 10.77.2.255, the broadcast address; leave it out, in two ranges if need be`,
 			`6:8: pool 10.77.2.0-10.77.2.255 contains 10.77.2.1, the router; leave it out, in two ranges if need be`,
 			`6:8: pool 10.77.2.0-10.77.2.255 contains 10.77.2.2, this server's address; leave it out, in two ranges if need be`,
-		}},
-		{"reservation-without-mac", []string{
-			`4:11: address 10.77.2.10 is reserved for a machine without mac; add its mac, by which DHCP knows it`,
 		}},
 		{"reservation", []string{
 			`11:11: address 10.77.3.10 is in no [[subnet]]; allowed are addresses of 10.77.2.0/24`,

@@ -130,7 +130,7 @@ func checkSound(t *testing.T, cfg *Config) {
 		}
 	}
 	for _, m := range cfg.Machines {
-		if m.Name == "" || len(m.MACs) == 0 && m.UUID == "" {
+		if m.Name == "" || len(m.MACs)+len(m.ClientIDs) == 0 && m.UUID == "" && m.CircuitID == "" {
 			t.Errorf("machine %+v", m)
 		}
 	}

@@ -82,7 +82,8 @@ func TestParseEveryKey(t *testing.T) {
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2",
 				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:32",
 			},
-			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533", Source: "site.toml:41"},
+			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:41"},
 		},
 		Rules: []Rule{
 			{
@@ -101,19 +102,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:45",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:48",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:63"},
-			{Loader: "ipxe", At: "site.toml:67"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:66"},
+			{Loader: "ipxe", At: "site.toml:70"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:70",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:73",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:78"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:81"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))

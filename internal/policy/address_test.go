@@ -42,6 +42,25 @@ name    = "lab-09"
 mac     = "52:54:00:00:00:09"
 address = "10.77.3.10"
 `
+	const byOther = serverSite + `
+[[machine]]
+name      = "lab-02"
+client_id = "lab-2"
+address   = "10.77.2.12"
+[[machine]]
+name    = "lab-03"
+uuid    = "4c4c4544-0043-3010-8052-b4c04f4d3532"
+address = "10.77.2.13"
+[[machine]]
+name       = "door-7"
+circuit_id = "eth0/1/7"
+relay      = "10.77.2.1"
+address    = "10.77.2.14"
+[[machine]]
+name    = "lab-05"
+mac     = "52:54:00:00:00:02"
+address = "10.77.2.15"
+`
 	small := strings.ReplaceAll(serverSite, "10.77.2.50-10.77.2.59", "10.77.2.53-10.77.2.54")
 	past := noon.Add(-time.Minute)
 	soon := noon.Add(time.Minute)
@@ -112,6 +131,41 @@ pool = "10.99.0.50-10.99.0.60"
 			asks(lab1, message(dhcp4.Request), wants("10.77.2.10")), "ack 10.77.2.10, bind 10.77.2.10 for 1h0m0s", "10.77.2.10 is this machine's until the lease ends"},
 		{"a reserved address is renewed without a record", reservation, nil,
 			asks(lab1, message(dhcp4.Request), unicast("10.77.2.10")), "ack 10.77.2.10, bind 10.77.2.10 for 1h0m0s", "10.77.2.10 is this machine's until the lease ends"},
+
+		{"a reservation by client id", byOther, nil,
+			asks(lab1, clientID("6c61622d32")), "offer 10.77.2.12, hold 10.77.2.12 for 1m30s", "10.77.2.12 is reserved for lab-02"},
+		{"a reservation by client id that says it is text", byOther, nil,
+			asks(lab1, clientID("006c61622d32")), "offer 10.77.2.12, hold 10.77.2.12 for 1m30s", "10.77.2.12 is reserved for lab-02"},
+		{"a reservation by UUID", byOther, nil,
+			asks(lab1, uuid("4c4c4544-0043-3010-8052-b4c04f4d3532")), "offer 10.77.2.13, hold 10.77.2.13 for 1m30s", "10.77.2.13 is reserved for lab-03"},
+		{"a reservation by the port of a relay", byOther, nil,
+			asks(lab1, relayedBy("10.77.2.1"), circuit("eth0/1/7", "")), "offer 10.77.2.14, hold 10.77.2.14 for 1m30s", "10.77.2.14 is reserved for door-7"},
+		{"the same port of another relay", byOther, nil,
+			asks(lab1, relayedBy("10.77.2.3"), circuit("eth0/1/7", ""), wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s", "10.77.2.55 is what the machine asked for, and free"},
+		{"a port that no relay named", byOther, nil,
+			asks(lab1, circuit("eth0/1/7", ""), wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s", "10.77.2.55 is what the machine asked for, and free"},
+		{"the MAC address before what else a machine says", byOther, nil,
+			asks(lab2, clientID("6c61622d32"), uuid("4c4c4544-0043-3010-8052-b4c04f4d3532")), "offer 10.77.2.15, hold 10.77.2.15 for 1m30s", "10.77.2.15 is reserved for lab-05"},
+		{"the operating system of a machine with a UUID keeps its reservation", byOther, []model.Lease{bound("10.77.2.13", lab1)},
+			asks(lab1), "offer 10.77.2.13", "10.77.2.13 is the address this machine had"},
+		{"the firmware of a machine with a client id keeps its reservation", byOther, []model.Lease{record("10.77.2.12", lab1, policy.StateBound, past)},
+			asks(lab1), "offer 10.77.2.12, hold 10.77.2.12 for 1m30s", "10.77.2.12 is the address this machine had"},
+		{"a renewal names no port and keeps its reservation", byOther, []model.Lease{bound("10.77.2.14", lab1)},
+			asks(lab1, message(dhcp4.Request), unicast("10.77.2.14")), "ack 10.77.2.14, bind 10.77.2.14 for 1h0m0s", "10.77.2.14 is this machine's until the lease ends"},
+		{"whoever is at another port now loses its reservation", byOther, []model.Lease{record("10.77.2.14", lab1, policy.StateBound, past)},
+			asks(lab1, relayedBy("10.77.2.1"), circuit("eth0/1/8", ""), message(dhcp4.Request), wants("10.77.2.14")), "nak", "10.77.2.14 is not this machine's to have here"},
+		{"another machine at the port gets it when the lease is over", byOther, []model.Lease{record("10.77.2.14", lab1, policy.StateBound, past)},
+			asks(lab2+"9", relayedBy("10.77.2.1"), circuit("eth0/1/7", "")), "offer 10.77.2.14, hold 10.77.2.14 for 1m30s", "10.77.2.14 is reserved for door-7"},
+		{"and not before", byOther, []model.Lease{bound("10.77.2.14", lab1)},
+			asks(lab2+"9", relayedBy("10.77.2.1"), circuit("eth0/1/7", ""), wants("10.77.2.55")), "offer 10.77.2.55, hold 10.77.2.55 for 1m30s", "10.77.2.55 is what the machine asked for, and free"},
+
+		// How long.
+		{"who asks for less gets less", "", nil,
+			asks(lab1, wants("10.77.2.55"), wishes(10*time.Minute), message(dhcp4.Request), fromServer("10.77.2.2")), "ack 10.77.2.55, bind 10.77.2.55 for 10m0s", "10.77.2.55 is this machine's until the lease ends"},
+		{"but a minute at least", "", nil,
+			asks(lab1, wants("10.77.2.55"), wishes(time.Second), message(dhcp4.Request), fromServer("10.77.2.2")), "ack 10.77.2.55, bind 10.77.2.55 for 1m0s", "10.77.2.55 is this machine's until the lease ends"},
+		{"who asks for ever gets what the subnet gives", "", nil,
+			asks(lab1, wants("10.77.2.55"), wishes((1<<32-1)*time.Second), message(dhcp4.Request), fromServer("10.77.2.2")), "ack 10.77.2.55, bind 10.77.2.55 for 1h0m0s", "10.77.2.55 is this machine's until the lease ends"},
 
 		// REQUEST, selecting.
 		{"who takes our offer gets the lease", "", []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
@@ -277,6 +331,14 @@ func selects(a string) func(*classify.Facts) {
 
 func selectsSubnet(a string) func(*classify.Facts) {
 	return func(f *classify.Facts) { f.SubnetSelect = netip.MustParseAddr(a) }
+}
+
+func clientID(digits string) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.ClientID = digits }
+}
+
+func wishes(lease time.Duration) func(*classify.Facts) {
+	return func(f *classify.Facts) { f.LeaseWish = lease }
 }
 
 // sentFrom says what address a datagram came from.

@@ -32,7 +32,15 @@ type Policy struct {
 	owned    map[netip.Prefix][]config.Range // our share of each pool
 	links    map[string][]*config.Subnet     // subnets that share a link, by its name
 	byMAC    map[model.MAC]*model.Machine
+	byID     map[string]*model.Machine // client id in hexadecimal digits
+	byPort   map[port]*model.Machine
 	reserved map[netip.Addr]*model.Machine
+}
+
+// port is where a relay says that a machine is plugged in.
+type port struct {
+	relay   netip.Addr
+	circuit string
 }
 
 // Compile prepares a configuration for deciding. images holds the configured
@@ -45,6 +53,8 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		owned:    map[netip.Prefix][]config.Range{},
 		links:    map[string][]*config.Subnet{},
 		byMAC:    map[model.MAC]*model.Machine{},
+		byID:     map[string]*model.Machine{},
+		byPort:   map[port]*model.Machine{},
 		reserved: map[netip.Addr]*model.Machine{},
 	}
 	for i := range cfg.Subnets {
@@ -58,6 +68,13 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		m := &cfg.Machines[i]
 		for _, mac := range m.MACs {
 			p.byMAC[mac] = m
+		}
+		for _, id := range m.ClientIDs {
+			p.byID[id] = m
+			p.byID["00"+id] = m // the type of an id that is plain text (RFC 2132 section 9.14)
+		}
+		if m.CircuitID != "" {
+			p.byPort[port{m.Relay, m.CircuitID}] = m
 		}
 		if m.Address.IsValid() {
 			p.reserved[m.Address] = m
@@ -122,17 +139,24 @@ func sharePart(pool []config.Range, share config.Share) []config.Range {
 	return part
 }
 
-// machine finds who is asking: by MAC, else by UUID.
-func (p *Policy) machine(mac model.MAC, uuid model.UUID) *model.Machine {
-	if m := p.byMAC[mac]; m != nil && mac != "" {
+// machine finds who is asking: by MAC, else by UUID, by client id, by the port
+// of the relay.
+func (p *Policy) machine(f *classify.Facts) *model.Machine {
+	if m := p.byMAC[f.MAC]; m != nil && f.MAC != "" {
 		return m
 	}
 	for i := range p.Config.Machines {
-		if m := &p.Config.Machines[i]; m.UUID.Same(uuid) {
+		if m := &p.Config.Machines[i]; m.UUID.Same(f.UUID) {
 			return m
 		}
 	}
-	return nil
+	if m := p.byID[f.ClientID]; m != nil && f.ClientID != "" {
+		return m
+	}
+	if f.CircuitID == "" || !f.Relayed() {
+		return nil
+	}
+	return p.byPort[port{f.Relay, f.CircuitID}]
 }
 
 // serverAddress is what replies name as the server: what the configuration

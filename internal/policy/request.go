@@ -53,8 +53,8 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 		return
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
-	d.Answer, d.Address, d.Lease = Ack, want, d.Subnet.Lease
-	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Subnet.Lease))
+	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
+	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease))
 }
 
 // renewing covers RENEWING and REBINDING: only a lease on record is extended.
@@ -95,7 +95,7 @@ func (v View) initReboot(d *Decision, now time.Time, f *classify.Facts) {
 
 func (v View) reservedForThis(f *classify.Facts, a netip.Addr) bool {
 	m := v.Policy.reserved[a]
-	return m != nil && m == v.Policy.machine(f.MAC, f.UUID)
+	return m != nil && m == v.Policy.machine(f)
 }
 
 // refuse answers NAK, which carries neither address nor boot data (RFC 2131

@@ -53,7 +53,7 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 // offer without a boot file only reports the wrong error.
 func (v View) boot(d *Decision, f *classify.Facts) bool {
 	if !f.Boots() {
-		d.Machine = v.Policy.machine(f.MAC, f.UUID)
+		d.Machine = v.Policy.machine(f)
 		d.because("client", "built-in", "not a network boot client: an address only")
 		return true
 	}
@@ -68,11 +68,24 @@ func (v View) discover(d *Decision, now time.Time, f *classify.Facts) {
 	if !ok {
 		return
 	}
-	d.Answer, d.Address, d.Lease = Offer, addr, d.Subnet.Lease
+	d.Answer, d.Address, d.Lease = Offer, addr, leaseTime(d, f)
 	d.Change = v.change(d, f, Hold, addr, now, now.Add(offerHold))
 	if l, ok := v.Leases.ByAddr(addr); ok && l.State == StateBound && l.Expires.After(now) {
 		d.Change = LeaseChange{} // its own running lease: nothing to hold
 	}
+}
+
+// leastLease is the shortest that is given for the asking; the configuration
+// allows none that is shorter.
+const leastLease = time.Minute
+
+// leaseTime is what the subnet gives, or less where less is wished (option
+// 51, RFC 2131 section 4.3.1).
+func leaseTime(d *Decision, f *classify.Facts) time.Duration {
+	if f.LeaseWish == 0 {
+		return d.Subnet.Lease
+	}
+	return min(d.Subnet.Lease, max(f.LeaseWish, leastLease))
 }
 
 // address picks what to offer, in the order of RFC 2131 section 4.3.1: the
@@ -171,15 +184,25 @@ func (v View) usable(d *Decision, f *classify.Facts, a netip.Addr, now time.Time
 	if live && (l.MAC != f.Key() || l.State == StateDeclined) {
 		return false
 	}
-	if live && l.State == StateBound {
-		return onLink(d.Subnet, a) // its own lease, even where the pool has changed since
+	if live && l.State == StateBound || v.Policy.reserved[a] != nil {
+		return onLink(d.Subnet, a) // its own, even where no pool of today has it
 	}
 	return v.Policy.inOwnPool(d, a)
 }
 
 func (v View) reservedForOther(a netip.Addr, f *classify.Facts) bool {
 	m := v.Policy.reserved[a]
-	return m != nil && m != v.Policy.machine(f.MAC, f.UUID)
+	return m != nil && m != v.Policy.machine(f) && !v.lastHeld(a, m, f)
+}
+
+// lastHeld reports whether who asks had this reserved address last and does
+// not say this time what its machine m is known by: an operating system sends
+// no UUID, firmware no client id, and no relay names the port when a lease is
+// renewed.
+func (v View) lastHeld(a netip.Addr, m *model.Machine, f *classify.Facts) bool {
+	silent := m.UUID != "" && f.UUID == "" || len(m.ClientIDs) > 0 && f.ClientID == "" || m.CircuitID != "" && f.CircuitID == ""
+	l, ok := v.Leases.ByAddr(a)
+	return silent && ok && l.MAC == f.Key() && l.State != StateDeclined
 }
 
 // notForClients refuses addresses that the network itself uses: the router's,

@@ -17,7 +17,7 @@ type choice struct {
 // own target, then the rules in the order of the file, then [boot] unknown.
 func (v View) choose(d *Decision, f *classify.Facts) choice {
 	c := choice{}
-	m := v.Policy.machine(f.MAC, f.UUID)
+	m := v.Policy.machine(f)
 	d.Machine = m
 	if m != nil {
 		c.loader = m.Loader
