@@ -74,7 +74,12 @@ func (f *Facts) identity(p *dhcp4.Packet) {
 // it: a client can send option 82 itself.
 func (f *Facts) place(p *dhcp4.Packet) {
 	f.Relay = given(p.GIAddr)
-	f.SubnetSelect = given(addrOption(p, dhcp4.OptSubnetSelection))
+	if f.Relayed() {
+		// RFC 3011 section 2 wants giaddr of who sends it: it is for gateways
+		// that ask on behalf of others, and no client of our own link draws
+		// from another's pool.
+		f.SubnetSelect = given(addrOption(p, dhcp4.OptSubnetSelection))
+	}
 	raw, ok := p.Options.Get(dhcp4.OptRelayInfo)
 	if !ok {
 		return

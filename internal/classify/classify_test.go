@@ -273,7 +273,7 @@ func TestPlace(t *testing.T) {
 		{"a selected link", relayed(octets(82, 5, 4, 10, 77, 3, 0)), place{Relay: "10.77.2.1", Relayed: true, LinkSelect: "10.77.3.0"}},
 		{"a selected subnet", relayed(octets(118, 10, 77, 4, 0)), place{Relay: "10.77.2.1", Relayed: true, Subnet: "10.77.4.0"}},
 		{"a selected link and a selected subnet", relayed(octets(118, 10, 77, 4, 0), octets(82, 5, 4, 10, 77, 3, 0)), place{Relay: "10.77.2.1", Relayed: true, Subnet: "10.77.4.0", LinkSelect: "10.77.3.0"}},
-		{"a client that selects its subnet", request(octets(118, 10, 77, 4, 0)), place{Subnet: "10.77.4.0"}},
+		{"a client that selects its subnet without a relay", request(octets(118, 10, 77, 4, 0)), place{}},
 		{"what only a relay may ask for, from none", request(octets(82, 5, 4, 10, 77, 3, 0, 11, 4, 10, 77, 2, 1, 19, 0)), place{}},
 		{"a flag that the client sent by unicast", relayed(octets(82, 10, 1, 0x80)), place{Relay: "10.77.2.1", Relayed: true}},
 		{"a link that is no address", relayed(octets(82, 5, 4, 0, 0, 0, 0), octets(118, 0, 0, 0, 0)), place{Relay: "10.77.2.1", Relayed: true}},

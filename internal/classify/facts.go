@@ -67,7 +67,7 @@ type Facts struct {
 	ServerID     netip.Addr    // option 54; zero value if absent
 	Relay        netip.Addr    // giaddr; zero value if not relayed
 	LinkSelect   netip.Addr    // option 82.5 (RFC 3527), from a relay; zero value if absent
-	SubnetSelect netip.Addr    // option 118 (RFC 3011); zero value if absent
+	SubnetSelect netip.Addr    // option 118 (RFC 3011), from who has giaddr; zero value if absent
 	CircuitID    string        // option 82.1
 	RemoteID     string        // option 82.2
 	BadRelayInfo bool          // option 82 is malformed: echoed, not used

@@ -38,7 +38,7 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 	}
 	if givesAddress {
 		echo(&rest, req, dhcp4.OptClientID) // RFC 6842
-		if !f.LinkSelect.IsValid() {
+		if f.SubnetSelect.IsValid() && !f.LinkSelect.IsValid() {
 			echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011: where it was heeded
 		}
 	}
