@@ -34,7 +34,8 @@ type Server struct {
 	DHCP       model.Mode // of subnets without [[subnet]]; "auto" has been resolved
 	DHCPAt     string     // where it was said; "built-in default" otherwise
 	Share      Share
-	NBP        string // the user's boot programs; default <Data>/nbp
+	Options    []model.Option // for all subnets where addresses are given
+	NBP        string         // the user's boot programs; default <Data>/nbp
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -51,15 +52,16 @@ type Boot struct {
 
 // Subnet is one [[subnet]].
 type Subnet struct {
-	CIDR   netip.Prefix // masked
-	Mode   model.Mode
-	Pool   []Range // ascending, inside CIDR, disjoint; empty: reservations only
-	Router netip.Addr
-	DNS    []netip.Addr
-	NTP    []netip.Addr
-	Domain string
-	Lease  time.Duration
-	Link   string // name of the link that it shares with other subnets; "" if it shares none
+	CIDR    netip.Prefix // masked
+	Mode    model.Mode
+	Pool    []Range // ascending, inside CIDR, disjoint; empty: reservations only
+	Router  netip.Addr
+	DNS     []netip.Addr
+	NTP     []netip.Addr
+	Domain  string
+	Lease   time.Duration
+	Link    string // name of the link that it shares with other subnets; "" if it shares none
+	Options []model.Option
 	// NextServer overrides the address that replies on this subnet name as
 	// the boot server; zero: ours.
 	NextServer netip.Addr
@@ -71,11 +73,12 @@ type Range struct{ First, Last netip.Addr }
 
 // Rule is one [[rule]]: match on machine and place, then target.
 type Rule struct {
-	Name   string // for people; "" if not given
-	Match  Match
-	Boot   string // target; "" where the rule only chooses a loader
-	Loader string // boot program kind or file name; "" for the default
-	At     string
+	Name    string // for people; "" if not given
+	Match   Match
+	Boot    string         // target; "" where the rule only chooses a loader
+	Loader  string         // boot program kind or file name; "" for the default
+	Options []model.Option // for every machine that matches, whichever rule decides its target
+	At      string
 }
 
 // Match lists what a request must have; an empty field matches anything, and

@@ -174,7 +174,7 @@ func TestParseFaults(t *testing.T) {
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, share, nbp; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, share, nbp, options; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,
@@ -217,7 +217,7 @@ func TestParseFaults(t *testing.T) {
 			`2:31: arch "uefi-amd64" is not known; allowed are bios, uefi-ia64, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, power-of, power-epapr, power-opal, uefi-riscv32, uefi-riscv64, uefi-riscv128, s390, uefi-mips32, uefi-mips64, uefi-sunway32, uefi-sunway64, uefi-loongarch32, uefi-loongarch64, rpi; did you mean uefi-arm64?`,
 		}},
 		{"rule-empty", []string{
-			`1:1: [[rule]] decides nothing; give it boot, loader or both`,
+			`1:1: [[rule]] decides nothing; give it boot, loader or options`,
 		}},
 		{"rule-firmware", []string{
 			`2:22: firmware "https" is not known; allowed are bios, uefi, http, uboot, other; did you mean http?`,
@@ -260,7 +260,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
-			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server, link; did you mean lease?`,
+			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server, options, link; did you mean lease?`,
 		}},
 		{"syntax-alone", []string{
 			`4:14: not valid TOML: basic strings cannot have new lines`,
@@ -303,7 +303,7 @@ func TestParseFaults(t *testing.T) {
 			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
-			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server, link; did you mean cidr?`,
+			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, next_server, options, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
 			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,

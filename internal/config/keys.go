@@ -32,6 +32,7 @@ func keysOf(section string) []key {
 			{"dhcp", `"auto"`},
 			{"share", `"1/2"`},
 			{"nbp", `"/srv/nbp"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "boot":
 		return []key{
@@ -50,6 +51,7 @@ func keysOf(section string) []key {
 			{"domain", `"example.net"`},
 			{"lease", `"1h"`},
 			{"next_server", `"10.77.1.2"`},
+			{"options", `{ time-servers = ["10.77.1.5"] }`},
 			{"link", `"floor-2"`},
 		}
 	case "machine":
@@ -64,6 +66,7 @@ func keysOf(section string) []key {
 			{"address", `"10.77.2.10"`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "rule":
 		return []key{
@@ -71,6 +74,7 @@ func keysOf(section string) []key {
 			{"match", `{ arch = "uefi-x64" }`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "image":
 		return []key{

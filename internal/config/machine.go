@@ -35,6 +35,7 @@ func (d *draft) readMachine(s section) {
 	if v, ok := d.target(s, "boot", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
 		m.Boot = v.v
 	}
+	m.Options = d.readOptions(s)
 	if v, ok := one(s, "loader", parseLoader); ok {
 		m.Loader = v.v
 	}

@@ -26,6 +26,7 @@ func (d *draft) readServer(s section) {
 		c.DHCP, c.DHCPAt = v.v, d.src.at(v.at)
 		d.dhcp = v
 	}
+	c.Options = d.readOptions(s)
 	if v, ok := one(s, "share", parseShare); ok {
 		c.Share = v.v
 	}

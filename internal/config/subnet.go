@@ -57,6 +57,7 @@ func (d *draft) readSubnet(s section) {
 	if v, ok := one(s, "next_server", parseAddr); ok {
 		n.NextServer = v.v
 	}
+	n.Options = d.readOptions(s)
 	n.link, _ = one(s, "link", parseName)
 	n.Link = n.link.v
 }

@@ -156,6 +156,7 @@ type Machine struct {
 	Serial    string
 	Address   netip.Addr // its reservation; zero value if it has none
 	Boot      string     // target: an image, menu, local or deny; empty: rules decide
+	Options   []Option   // that it gets whatever else says so
 	Loader    string     // boot program: a Loader or a file name; empty: the default
 	Source    string     // where it was named, "hobnail.toml:24"
 }

@@ -30,9 +30,12 @@ type Policy struct {
 	images   []model.Image
 	programs Programs
 	owned    map[netip.Prefix][]config.Range // our share of each pool
+	options  map[netip.Prefix][]Option       // what each place gives to whoever asks
+	giving   []*config.Rule                  // rules with options
 	links    map[string][]*config.Subnet     // subnets that share a link, by its name
 	byMAC    map[model.MAC]*model.Machine
-	byID     map[string]*model.Machine // client id in hexadecimal digits
+	byUUID   map[model.UUID]*model.Machine // in either byte order
+	byID     map[string]*model.Machine     // client id in hexadecimal digits
 	byPort   map[port]*model.Machine
 	reserved map[netip.Addr]*model.Machine
 }
@@ -51,8 +54,10 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		images:   images,
 		programs: programs,
 		owned:    map[netip.Prefix][]config.Range{},
+		options:  map[netip.Prefix][]Option{},
 		links:    map[string][]*config.Subnet{},
 		byMAC:    map[model.MAC]*model.Machine{},
+		byUUID:   map[model.UUID]*model.Machine{},
 		byID:     map[string]*model.Machine{},
 		byPort:   map[port]*model.Machine{},
 		reserved: map[netip.Addr]*model.Machine{},
@@ -60,14 +65,23 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 	for i := range cfg.Subnets {
 		s := &cfg.Subnets[i]
 		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+		p.options[s.CIDR] = placeOptions(cfg, s)
 		if s.Link != "" {
 			p.links[s.Link] = append(p.links[s.Link], s)
+		}
+	}
+	for i := range cfg.Rules {
+		if r := &cfg.Rules[i]; len(r.Options) > 0 {
+			p.giving = append(p.giving, r)
 		}
 	}
 	for i := range cfg.Machines {
 		m := &cfg.Machines[i]
 		for _, mac := range m.MACs {
 			p.byMAC[mac] = m
+		}
+		if m.UUID != "" {
+			p.byUUID[m.UUID], p.byUUID[m.UUID.Swapped()] = m, m
 		}
 		for _, id := range m.ClientIDs {
 			p.byID[id] = m
@@ -145,10 +159,8 @@ func (p *Policy) machine(f *classify.Facts) *model.Machine {
 	if m := p.byMAC[f.MAC]; m != nil && f.MAC != "" {
 		return m
 	}
-	for i := range p.Config.Machines {
-		if m := &p.Config.Machines[i]; m.UUID.Same(f.UUID) {
-			return m
-		}
+	if m := p.byUUID[f.UUID]; m != nil && f.UUID != "" {
+		return m
 	}
 	if m := p.byID[f.ClientID]; m != nil && f.ClientID != "" {
 		return m

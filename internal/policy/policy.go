@@ -49,6 +49,7 @@ type Decision struct {
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
+	Options  []Option       // with an address: what is configured for the place and who asks there
 	steps    []step
 }
 

@@ -45,6 +45,9 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 	default:
 		d.ignore("message", "RFC 2131 section 4.3", "%s is not answered", f.Message)
 	}
+	if d.Answer == Offer || d.Answer == Ack {
+		v.options(d, f)
+	}
 }
 
 // boot adds boot data for a network boot client and reports whether the
