@@ -34,8 +34,9 @@ var rooms = []room{
 	{"wire/wiretest", "", false, "fixtures for tests; only tests import it"},
 	{"model", "", true, "the nouns know nobody and do nothing"},
 	{"bootscript", "model", true, "a menu becomes text: the same menu, the same text"},
-	// net for SplitHostPort, which is text to text.
-	{"config", "bootscript model", true, "octets to checked values; who reads the file is the caller's affair"},
+	// net for SplitHostPort, which is text to text; wire for the lengths of
+	// options, which stand in one table.
+	{"config", "bootscript model wire", true, "octets to checked values; who reads the file is the caller's affair"},
 	{"classify", "model wire", true, "facts are what the packet says, not what this host is"},
 	{"policy", "classify config model wire", true, "the same view, time and facts must give the same decision, in the server and in the simulator"},
 	{"reply", "classify model policy wire", true, "a reply is a function of request and decision"},

@@ -4,8 +4,10 @@
 package classify
 
 import (
+	"bytes"
 	"encoding/hex"
 	"net/netip"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
@@ -27,6 +29,8 @@ func DHCP(p *dhcp4.Packet, in Ingress) Facts {
 	f.identity(p)
 	f.place(p)
 	f.Requested = addrOption(p, dhcp4.OptRequestedAddr)
+	wish, _ := p.Options.Uint32(dhcp4.OptLeaseTime)
+	f.LeaseWish = time.Duration(wish) * time.Second
 	f.ServerID = addrOption(p, dhcp4.OptServerID)
 	f.VendorClass = textOption(p, dhcp4.OptVendorClass)
 	f.UserClass = textOption(p, dhcp4.OptUserClass)
@@ -41,8 +45,14 @@ func DHCP(p *dhcp4.Packet, in Ingress) Facts {
 }
 
 func (f *Facts) identity(p *dhcp4.Packet) {
-	if p.HType == dhcp4.HTypeEthernet && p.HLen == 6 {
-		f.MAC = model.MACFromBytes(p.HardwareAddr())
+	hw := p.HardwareAddr()
+	switch {
+	case bytes.Count(hw, []byte{0}) == len(hw): // InfiniBand's is empty, and zeros name nobody
+	case p.HType == dhcp4.HTypeEthernet && len(hw) == 6:
+		f.MAC = model.MACFromBytes(hw)
+	case p.HType == dhcp4.HTypeEthernet, p.HType == 0: // no such address, no such hardware
+	default:
+		f.HWAddr = hex.EncodeToString(hw)
 	}
 	if id, ok := p.Options.Get(dhcp4.OptClientID); ok && len(id) > 0 {
 		f.ClientID = hex.EncodeToString(id)
@@ -60,10 +70,16 @@ func (f *Facts) identity(p *dhcp4.Packet) {
 
 // place reads the relay's marks. A switch that only snoops adds option 82
 // without giaddr (RFC 6925): it still says which port, but does not make the
-// packet a relayed one.
+// packet a relayed one, and what only a relay may ask for is not taken from
+// it: a client can send option 82 itself.
 func (f *Facts) place(p *dhcp4.Packet) {
 	f.Relay = given(p.GIAddr)
-	f.LinkSelect = given(addrOption(p, dhcp4.OptSubnetSelection))
+	if f.Relayed() {
+		// RFC 3011 section 2 wants giaddr of who sends it: it is for gateways
+		// that ask on behalf of others, and no client of our own link draws
+		// from another's pool.
+		f.SubnetSelect = given(addrOption(p, dhcp4.OptSubnetSelection))
+	}
 	raw, ok := p.Options.Get(dhcp4.OptRelayInfo)
 	if !ok {
 		return
@@ -74,10 +90,10 @@ func (f *Facts) place(p *dhcp4.Packet) {
 		return
 	}
 	f.CircuitID, f.RemoteID = string(info.CircuitID), string(info.RemoteID)
-	if a := given(info.LinkSelection); a.IsValid() {
-		f.LinkSelect = a
+	if f.Relayed() {
+		f.LinkSelect, f.Override = given(info.LinkSelection), given(info.ServerOverride)
+		f.RelayPort = info.RelayPort
 	}
-	f.Override, f.RelayPort = given(info.ServerOverride), info.RelayPort
 }
 
 // given is an address, or the zero value where a field says 0.0.0.0.

@@ -207,6 +207,14 @@ func TestIdentity(t *testing.T) {
 	id := octets(61, 0xff, 1, 2, 3)
 	infiniband := request(id)
 	infiniband.HType, infiniband.HLen, infiniband.CHAddr = 32, 0, [16]byte{}
+	zeros := request()
+	zeros.CHAddr = [16]byte{}
+	other := func(htype, hlen uint8, opts ...dhcp4.Option) *dhcp4.Packet {
+		p := request(opts...)
+		p.HType, p.HLen = htype, hlen
+		copy(p.CHAddr[6:], []byte{7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
+		return p
+	}
 	nameless := request()
 	nameless.HType, nameless.HLen = 32, 0
 	for _, tc := range []struct {
@@ -220,6 +228,12 @@ func TestIdentity(t *testing.T) {
 		{"an Ethernet machine", request(), "52:54:00:12:34:56", "52:54:00:12:34:56", "", ""},
 		{"an operating system with its own client id", request(id), "52:54:00:12:34:56", "52:54:00:12:34:56", "", "ff010203"},
 		{"InfiniBand", infiniband, "id-ff010203", "client id ff010203", "", "ff010203"},
+		{"Ethernet with seven octets", other(1, 7), "", "hardware type 1 without an address", "", ""},
+		{"hardware of no type", other(0, 6), "", "hardware type 0 without an address", "", ""},
+		{"hardware with eight octets", other(27, 8), "hw-27-5254001234560708", "hardware type 27 address 5254001234560708", "", ""},
+		{"hardware with sixteen octets and a client id", other(8, 16, id), "id-ff010203", "client id ff010203", "", "ff010203"},
+		{"an empty client id", request(octets(61)), "52:54:00:12:34:56", "52:54:00:12:34:56", "", ""},
+		{"Ethernet of zeros", zeros, "", "hardware type 1 without an address", "", ""},
 		{"nothing to go by", nameless, "", "hardware type 32 without an address", "", ""},
 		{"a UUID", request(text(97, "\x00DELLC\x00\x100\x80R\xb4\xc0OM52")), "52:54:00:12:34:56", "52:54:00:12:34:56", "4c4c4544-0043-3010-8052-b4c04f4d3532", ""},
 		{"a UUID of zeros", request(octets(97, make([]byte, 17)...)), "52:54:00:12:34:56", "52:54:00:12:34:56", "", ""},
@@ -239,8 +253,8 @@ func TestIdentity(t *testing.T) {
 // TestPlace: what relays and switches add.
 func TestPlace(t *testing.T) {
 	type place struct {
-		Relay, LinkSelect, Override, Circuit, Remote string
-		Relayed, RelayPort, Bad                      bool
+		Relay, LinkSelect, Subnet, Override, Circuit, Remote string
+		Relayed, RelayPort, Bad                              bool
 	}
 	relayed := func(opts ...dhcp4.Option) *dhcp4.Packet {
 		p := request(opts...)
@@ -257,8 +271,11 @@ func TestPlace(t *testing.T) {
 		{"a relay that names port and itself", relayed(text(82, "\x01\x03ge1\x02\x02r7")), place{Relay: "10.77.2.1", Relayed: true, Circuit: "ge1", Remote: "r7"}},
 		{"a snooping switch", request(text(82, "\x01\x03ge1")), place{Circuit: "ge1"}},
 		{"a selected link", relayed(octets(82, 5, 4, 10, 77, 3, 0)), place{Relay: "10.77.2.1", Relayed: true, LinkSelect: "10.77.3.0"}},
-		{"a selected subnet", relayed(octets(118, 10, 77, 4, 0)), place{Relay: "10.77.2.1", Relayed: true, LinkSelect: "10.77.4.0"}},
-		{"a selected link before a selected subnet", relayed(octets(118, 10, 77, 4, 0), octets(82, 5, 4, 10, 77, 3, 0)), place{Relay: "10.77.2.1", Relayed: true, LinkSelect: "10.77.3.0"}},
+		{"a selected subnet", relayed(octets(118, 10, 77, 4, 0)), place{Relay: "10.77.2.1", Relayed: true, Subnet: "10.77.4.0"}},
+		{"a selected link and a selected subnet", relayed(octets(118, 10, 77, 4, 0), octets(82, 5, 4, 10, 77, 3, 0)), place{Relay: "10.77.2.1", Relayed: true, Subnet: "10.77.4.0", LinkSelect: "10.77.3.0"}},
+		{"a client that selects its subnet without a relay", request(octets(118, 10, 77, 4, 0)), place{}},
+		{"what only a relay may ask for, from none", request(octets(82, 5, 4, 10, 77, 3, 0, 11, 4, 10, 77, 2, 1, 19, 0)), place{}},
+		{"a flag that the client sent by unicast", relayed(octets(82, 10, 1, 0x80)), place{Relay: "10.77.2.1", Relayed: true}},
 		{"a link that is no address", relayed(octets(82, 5, 4, 0, 0, 0, 0), octets(118, 0, 0, 0, 0)), place{Relay: "10.77.2.1", Relayed: true}},
 		{"another server id", relayed(octets(82, 11, 4, 10, 77, 2, 1)), place{Relay: "10.77.2.1", Relayed: true, Override: "10.77.2.1"}},
 		{"another server id of zeros", relayed(octets(82, 11, 4, 0, 0, 0, 0)), place{Relay: "10.77.2.1", Relayed: true}},
@@ -267,7 +284,7 @@ func TestPlace(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := onPort67(t, tc.packet)
-			got := place{addr(f.Relay), addr(f.LinkSelect), addr(f.Override), f.CircuitID, f.RemoteID, f.Relayed(), f.RelayPort, f.BadRelayInfo}
+			got := place{addr(f.Relay), addr(f.LinkSelect), addr(f.SubnetSelect), addr(f.Override), f.CircuitID, f.RemoteID, f.Relayed(), f.RelayPort, f.BadRelayInfo}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -3,6 +3,7 @@ package classify
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
@@ -55,21 +56,24 @@ type Facts struct {
 
 	MAC      model.MAC  // empty when the hardware is not Ethernet with six octets
 	HWType   uint8      // htype, 1 Ethernet
+	HWAddr   string     // chaddr in hexadecimal digits where it is no MAC; empty if it names nobody
 	ClientID string     // option 61 in hexadecimal digits; empty if not sent
 	UUID     model.UUID // empty if absent or one that many boards share
 	Hostname string
 
-	CIAddr       netip.Addr // the address the client says it has; zero value if none
-	Requested    netip.Addr // option 50; zero value if absent
-	ServerID     netip.Addr // option 54; zero value if absent
-	Relay        netip.Addr // giaddr; zero value if not relayed
-	LinkSelect   netip.Addr // option 82.5 (RFC 3527) or 118 (RFC 3011); zero value if absent
-	CircuitID    string     // option 82.1
-	RemoteID     string     // option 82.2
-	BadRelayInfo bool       // option 82 is malformed: echoed, not used
-	Override     netip.Addr // option 82.11 (RFC 5107): what the relay wants as server id
-	RelayPort    bool       // option 82.19 (RFC 8357): replies go to the request's source port
-	DeclineText  string     // option 56 of a DECLINE
+	CIAddr       netip.Addr    // the address the client says it has; zero value if none
+	Requested    netip.Addr    // option 50; zero value if absent
+	LeaseWish    time.Duration // option 51; 0 if absent
+	ServerID     netip.Addr    // option 54; zero value if absent
+	Relay        netip.Addr    // giaddr; zero value if not relayed
+	LinkSelect   netip.Addr    // option 82.5 (RFC 3527), from a relay; zero value if absent
+	SubnetSelect netip.Addr    // option 118 (RFC 3011), from who has giaddr; zero value if absent
+	CircuitID    string        // option 82.1
+	RemoteID     string        // option 82.2
+	BadRelayInfo bool          // option 82 is malformed: echoed, not used
+	Override     netip.Addr    // option 82.11 (RFC 5107): what the relay wants as server id
+	RelayPort    bool          // option 82.19 (RFC 8357): replies go to the request's source port
+	DeclineText  string        // option 56 of a DECLINE
 
 	Class       Class
 	Stage       Stage
@@ -92,13 +96,19 @@ func (f *Facts) Relayed() bool { return f.Relay.IsValid() }
 
 // Key is what a lease is kept under: one machine keeps one address although
 // firmware, iPXE and the operating system send three different client ids, so
-// the hardware address counts and option 61 only stands in where there is none
-// (InfiniBand, RFC 4390).
+// the hardware address counts. Hardware that does not boot here has the key of
+// RFC 2131 section 4.2: option 61, which InfiniBand has to send (RFC 4390),
+// else type and address of the hardware.
 func (f *Facts) Key() model.MAC {
-	if f.MAC == "" && f.ClientID != "" {
+	switch {
+	case f.MAC != "":
+		return f.MAC
+	case f.ClientID != "":
 		return model.MAC("id-" + f.ClientID)
+	case f.HWAddr != "":
+		return model.MAC(fmt.Sprintf("hw-%d-%s", f.HWType, f.HWAddr))
 	}
-	return f.MAC
+	return ""
 }
 
 // Who names the machine for people: its MAC, or what it has instead.
@@ -108,6 +118,8 @@ func (f *Facts) Who() string {
 		return string(f.MAC)
 	case f.ClientID != "":
 		return "client id " + f.ClientID
+	case f.HWAddr != "":
+		return fmt.Sprintf("hardware type %d address %s", f.HWType, f.HWAddr)
 	}
 	return fmt.Sprintf("hardware type %d without an address", f.HWType)
 }

@@ -37,7 +37,8 @@ type Server struct {
 	// empty: they are looked for.
 	Upstream []netip.Addr
 	Share    Share
-	NBP      string // the user's boot programs; default <Data>/nbp
+	Options  []model.Option // for all subnets where addresses are given
+	NBP      string         // the user's boot programs; default <Data>/nbp
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -54,14 +55,16 @@ type Boot struct {
 
 // Subnet is one [[subnet]].
 type Subnet struct {
-	CIDR   netip.Prefix // masked
-	Mode   model.Mode
-	Pool   []Range // ascending, inside CIDR, disjoint; empty: reservations only
-	Router netip.Addr
-	DNS    []netip.Addr
-	NTP    []netip.Addr
-	Domain string
-	Lease  time.Duration
+	CIDR    netip.Prefix // masked
+	Mode    model.Mode
+	Pool    []Range // ascending, inside CIDR, disjoint; empty: reservations only
+	Router  netip.Addr
+	DNS     []netip.Addr
+	NTP     []netip.Addr
+	Domain  string
+	Lease   time.Duration
+	Link    string // name of the link that it shares with other subnets; "" if it shares none
+	Options []model.Option
 	// Upstream lists the site's DHCP servers for this subnet; empty: those of
 	// [server].
 	Upstream []netip.Addr
@@ -76,11 +79,12 @@ type Range struct{ First, Last netip.Addr }
 
 // Rule is one [[rule]]: match on machine and place, then target.
 type Rule struct {
-	Name   string // for people; "" if not given
-	Match  Match
-	Boot   string // target; "" where the rule only chooses a loader
-	Loader string // boot program kind or file name; "" for the default
-	At     string
+	Name    string // for people; "" if not given
+	Match   Match
+	Boot    string         // target; "" where the rule only chooses a loader
+	Loader  string         // boot program kind or file name; "" for the default
+	Options []model.Option // for every machine that matches, whichever rule decides its target
+	At      string
 }
 
 // Match lists what a request must have; an empty field matches anything, and

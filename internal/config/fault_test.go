@@ -135,12 +135,24 @@ func TestParseFaults(t *testing.T) {
 			`7:9: lease "366d" is too long; allowed are 60s to 365d`,
 			`11:9: lease "one hour" is not a length of time; write it as 30s, 10m, 1h or 7d`,
 		}},
+		{"link", []string{
+			`8:8: link "floor-2" has mode off here and mode auto on line 3; allowed is one mode for all subnets of a link`,
+			`12:8: link "floor 2" is not a name; allowed are letters and digits, after the first also '.', '_' and '-', up to 63`,
+		}},
 		{"loader", []string{
 			`4:10: loader "pixe" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi; did you mean ipxe?`,
 			`7:10: loader "efi/bootx64.efi" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi`,
 		}},
 		{"mac", []string{
 			`3:7: mac "52:54:00:12:34" is not a MAC address; write it as 52:54:00:12:34:56`,
+		}},
+		{"machine-circuit", []string{
+			`3:14: circuit_id is a port of no relay; add relay, the address (giaddr) of the relay that names its ports so`,
+			`8:9: relay stands for all machines behind it; add circuit_id, the port that this one is at`,
+			`12:14: circuit_id "eth0/1/*" is a pattern; allowed is the whole of it`,
+			`19:14: client_id "0x0152540000000" is not hexadecimal; write whole octets as in 0x00040001`,
+			`23:14: circuit_id of relay 10.77.2.1 is already given on line 17; each belongs to one alone`,
+			`25:13: client_id 6c6162 is already given on line 19; each belongs to one alone`,
 		}},
 		{"machine-nameless", []string{
 			`1:1: [[machine]] has no name; it needs one, such as name = "lab-01"`,
@@ -152,14 +164,14 @@ func TestParseFaults(t *testing.T) {
 			`11:11: address 10.77.2.10 is already given on line 5; each belongs to one alone`,
 		}},
 		{"machine-unknowable", []string{
-			`1:1: [[machine]] has nothing to know it by; give it mac, uuid or both`,
+			`1:1: [[machine]] has nothing to know it by; give it mac, uuid, client_id or circuit_id`,
 		}},
 		{"many-for-single", []string{
 			`1:3: [[server]] is written as for many; there is one: write [server]`,
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, upstream, share, nbp; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, dhcp, upstream, share, nbp, options; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,
@@ -187,9 +199,6 @@ func TestParseFaults(t *testing.T) {
 			`6:8: pool 10.77.2.0-10.77.2.255 contains 10.77.2.1, the router; leave it out, in two ranges if need be`,
 			`6:8: pool 10.77.2.0-10.77.2.255 contains 10.77.2.2, this server's address; leave it out, in two ranges if need be`,
 		}},
-		{"reservation-without-mac", []string{
-			`4:11: address 10.77.2.10 is reserved for a machine without mac; add its mac, by which DHCP knows it`,
-		}},
 		{"reservation", []string{
 			`11:11: address 10.77.3.10 is in no [[subnet]]; allowed are addresses of 10.77.2.0/24`,
 			`16:11: address 10.77.2.1 is the router of 10.77.2.0/24; allowed is an address that is free`,
@@ -205,7 +214,7 @@ func TestParseFaults(t *testing.T) {
 			`2:31: arch "uefi-amd64" is not known; allowed are bios, uefi-ia64, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, power-of, power-epapr, power-opal, uefi-riscv32, uefi-riscv64, uefi-riscv128, s390, uefi-mips32, uefi-mips64, uefi-sunway32, uefi-sunway64, uefi-loongarch32, uefi-loongarch64, rpi; did you mean uefi-arm64?`,
 		}},
 		{"rule-empty", []string{
-			`1:1: [[rule]] decides nothing; give it boot, loader or both`,
+			`1:1: [[rule]] decides nothing; give it boot, loader or options`,
 		}},
 		{"rule-firmware", []string{
 			`2:22: firmware "https" is not known; allowed are bios, uefi, http, uboot, other; did you mean http?`,
@@ -248,7 +257,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
-			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server; did you mean lease?`,
+			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, link; did you mean lease?`,
 		}},
 		{"syntax-alone", []string{
 			`4:14: not valid TOML: basic strings cannot have new lines`,
@@ -291,7 +300,7 @@ func TestParseFaults(t *testing.T) {
 			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
-			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server; did you mean cidr?`,
+			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
 			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,

@@ -130,12 +130,12 @@ func checkSound(t *testing.T, cfg *Config) {
 		}
 	}
 	for _, m := range cfg.Machines {
-		if m.Name == "" || len(m.MACs) == 0 && m.UUID == "" {
+		if m.Name == "" || len(m.MACs)+len(m.ClientIDs) == 0 && m.UUID == "" && m.CircuitID == "" {
 			t.Errorf("machine %+v", m)
 		}
 	}
 	for _, r := range cfg.Rules {
-		if r.Boot == "" && r.Loader == "" {
+		if r.Boot == "" && r.Loader == "" && len(r.Options) == 0 {
 			t.Errorf("rule %+v", r)
 		}
 	}

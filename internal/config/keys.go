@@ -33,6 +33,7 @@ func keysOf(section string) []key {
 			{"upstream", `["10.77.2.3"]`},
 			{"share", `"1/2"`},
 			{"nbp", `"/srv/nbp"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "boot":
 		return []key{
@@ -52,16 +53,22 @@ func keysOf(section string) []key {
 			{"lease", `"1h"`},
 			{"upstream", `["10.77.2.3"]`},
 			{"next_server", `"10.77.1.2"`},
+			{"options", `{ time-servers = ["10.77.1.5"] }`},
+			{"link", `"floor-2"`},
 		}
 	case "machine":
 		return []key{
 			{"name", `"lab-01"`},
 			{"mac", `"52:54:00:12:34:56"`},
 			{"uuid", `"4c4c4544-0043-3010-8052-b4c04f4d3532"`},
+			{"client_id", `"0x01525400123456"`},
+			{"circuit_id", `"eth0/1/7"`},
+			{"relay", `"10.77.2.1"`},
 			{"serial", `"J0C2RM2"`},
 			{"address", `"10.77.2.10"`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "rule":
 		return []key{
@@ -69,6 +76,7 @@ func keysOf(section string) []key {
 			{"match", `{ arch = "uefi-x64" }`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "image":
 		return []key{

@@ -12,6 +12,9 @@ type machineDraft struct {
 	name    located[string]
 	macs    []located[model.MAC]
 	uuid    located[model.UUID]
+	ids     []located[string] // client ids
+	circuit located[string]
+	relay   located[netip.Addr]
 	address located[netip.Addr]
 }
 
@@ -23,10 +26,7 @@ func (d *draft) readMachine(s section) {
 	s.require("name")
 	m.name, _ = one(s, "name", parseName)
 	m.Name = m.name.v
-	m.macs = some(s, "mac", parseMAC)
-	m.MACs = values(m.macs)
-	m.uuid, _ = one(s, "uuid", parseUUID)
-	m.UUID = m.uuid.v
+	d.readIdentity(m, s)
 	if v, ok := one(s, "serial", parsePrintable); ok {
 		m.Serial = v.v
 	}
@@ -35,15 +35,31 @@ func (d *draft) readMachine(s section) {
 	if v, ok := d.target(s, "boot", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
 		m.Boot = v.v
 	}
+	m.Options = d.readOptions(s)
 	if v, ok := one(s, "loader", parseLoader); ok {
 		m.Loader = v.v
 	}
+}
+
+// readIdentity reads what a machine is known by. Its serial number is not
+// among that: no DHCP option carries one.
+func (d *draft) readIdentity(m *machineDraft, s section) {
+	m.macs = some(s, "mac", parseMAC)
+	m.MACs = values(m.macs)
+	m.uuid, _ = one(s, "uuid", parseUUID)
+	m.UUID = m.uuid.v
+	m.ids = some(s, "client_id", parseClientID)
+	m.ClientIDs = values(m.ids)
+	m.circuit, _ = one(s, "circuit_id", parseWholeOctets)
+	m.relay, _ = one(s, "relay", parseAddr)
+	m.CircuitID, m.Relay = m.circuit.v, m.relay.v
 	switch {
-	case !s.has("mac") && !s.has("uuid"):
-		// No DHCP option carries a serial number.
-		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid or both")
-	case m.address.v.IsValid() && !s.has("mac"):
-		d.report.add(m.address.at, "address %v is reserved for a machine without mac; add its mac, by which DHCP knows it", m.address.v)
+	case m.CircuitID != "" && !s.has("relay"):
+		d.report.add(m.circuit.at, "circuit_id is a port of no relay; add relay, the address (giaddr) of the relay that names its ports so")
+	case m.Relay.IsValid() && !s.has("circuit_id"):
+		d.report.add(m.relay.at, "relay stands for all machines behind it; add circuit_id, the port that this one is at")
+	case !s.has("mac") && !s.has("uuid") && !s.has("client_id") && !s.has("circuit_id"):
+		d.report.add(s.table.at, "[[machine]] has nothing to know it by; give it mac, uuid, client_id or circuit_id")
 	}
 }
 
@@ -53,6 +69,8 @@ func (d *draft) checkMachines() {
 	names := newUnique[string](d, "name")
 	macs := newUnique[model.MAC](d, "mac")
 	uuids := newUnique[model.UUID](d, "uuid")
+	ids := newUnique[string](d, "client_id")
+	circuits := map[circuit]int{}
 	addresses := newUnique[netip.Addr](d, "address")
 	find := d.subnetFinder()
 	for _, m := range d.machines {
@@ -65,9 +83,31 @@ func (d *draft) checkMachines() {
 			u.v = min(u.v, u.v.Swapped())
 			uuids.add(u)
 		}
+		for _, id := range m.ids {
+			ids.add(id)
+		}
+		d.checkCircuit(circuits, m)
 		addresses.add(m.address)
 		d.checkReservation(m.address, find(m.address.v))
 	}
+}
+
+// circuit is a port of a relay.
+type circuit struct {
+	relay netip.Addr
+	id    string
+}
+
+func (d *draft) checkCircuit(first map[circuit]int, m *machineDraft) {
+	c := circuit{m.relay.v, m.circuit.v}
+	if c.id == "" || !c.relay.IsValid() {
+		return
+	}
+	if at, ok := first[c]; ok {
+		d.report.add(m.circuit.at, "circuit_id of relay %v is already given on line %d; each belongs to one alone", c.relay, d.src.line(at))
+		return
+	}
+	first[c] = m.circuit.at
 }
 
 // checkReservation compares a machine's address with the subnet n it is in,

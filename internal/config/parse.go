@@ -140,6 +140,7 @@ func (d *draft) check() {
 		d.checkSubnet(n)
 	}
 	d.checkOverlap()
+	d.checkLinks()
 	d.checkServing()
 	d.checkUpstream()
 	d.checkMachines()

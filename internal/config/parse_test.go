@@ -57,36 +57,40 @@ func TestParseEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ntp := []model.Option{{Code: 42, Name: "ntp-servers", Data: []byte{10, 77, 1, 5}}}
 	want := &Config{
 		File: "/etc/hobnail/site.toml",
 		Server: Server{
 			Name: "boot1", Data: "/srv/hobnail", Interfaces: []string{"eth0", "eth1.20"},
 			Address: addr("10.77.1.2"), HTTP: "10.77.1.2:8081", HTTPPort: 8081,
 			DHCP: model.ModeOff, DHCPAt: "site.toml:8", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
-			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs",
+			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:13", Default: "debian-12", Timeout: 90 * time.Second},
+		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:14", Default: "debian-12", Timeout: 90 * time.Second},
 		Subnets: []Subnet{
 			{
 				CIDR: netip.MustParsePrefix("10.77.2.0/24"), Mode: model.ModeServer,
 				Pool:   ranges("10.77.2.50-10.77.2.99", "10.77.2.150-10.77.2.200"),
 				Router: addr("10.77.2.1"), DNS: []netip.Addr{addr("10.77.1.2"), addr("9.9.9.9")},
 				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour,
-				NextServer: addr("10.77.1.4"), At: "site.toml:17",
+				NextServer: addr("10.77.1.4"), Link: "floor-2",
+				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
+				At:      "site.toml:18",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, At: "site.toml:28"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, At: "site.toml:31"},
 		},
 		Machines: []model.Machine{
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
-				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2",
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:31",
+				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2", Options: ntp,
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:34",
 			},
-			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533", Source: "site.toml:40"},
+			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:44"},
 		},
 		Rules: []Rule{
 			{
-				Name: "the classroom",
+				Name: "the classroom", Options: ntp,
 				Match: Match{
 					MAC:    []string{"52:54:00:*", "52:54:0*", "52:54:00:12:34:56"},
 					UUID:   []model.UUID{"4c4c4544-0043-3010-8052-b4c04f4d3532"},
@@ -101,19 +105,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:44",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:51",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:62"},
-			{Loader: "ipxe", At: "site.toml:66"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:70"},
+			{Loader: "ipxe", At: "site.toml:74"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:69",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:77",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:77"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:85"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))

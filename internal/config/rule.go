@@ -35,8 +35,9 @@ func (d *draft) readRule(s section) {
 	if v, ok := one(s, "loader", parseLoader); ok {
 		r.Loader = v.v
 	}
-	if !s.has("boot") && !s.has("loader") {
-		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader or both")
+	r.Options = d.readOptions(s)
+	if !s.has("boot") && !s.has("loader") && !s.has("options") {
+		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader or options")
 	}
 }
 

@@ -28,6 +28,7 @@ func (d *draft) readServer(s section) {
 	}
 	d.upstream = d.servers(s, "upstream")
 	c.Upstream = values(d.upstream)
+	c.Options = d.readOptions(s)
 	if v, ok := one(s, "share", parseShare); ok {
 		c.Share = v.v
 	}

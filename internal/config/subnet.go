@@ -16,6 +16,7 @@ type subnetDraft struct {
 	pool   []located[Range]
 	router located[netip.Addr]
 	mode   located[model.Mode]
+	link   located[string]
 
 	upstream []located[netip.Addr]
 
@@ -60,6 +61,9 @@ func (d *draft) readSubnet(s section) {
 	if v, ok := one(s, "next_server", parseAddr); ok {
 		n.NextServer = v.v
 	}
+	n.Options = d.readOptions(s)
+	n.link, _ = one(s, "link", parseName)
+	n.Link = n.link.v
 }
 
 func (d *draft) servers(s section, key string) []located[netip.Addr] {
@@ -166,6 +170,22 @@ func (d *draft) checkOverlap() {
 		}
 		d.report.add(n.cidr.at, "cidr %v overlaps %v on line %d; let the subnets be disjoint",
 			n.cidr.v, outer.cidr.v, d.src.line(outer.cidr.at))
+	}
+}
+
+// checkLinks reports subnets of one link with different modes: a machine there
+// is in all of them until it has an address.
+func (d *draft) checkLinks() {
+	first := map[string]*subnetDraft{}
+	for _, n := range d.subnets {
+		switch other := first[n.Link]; {
+		case n.Link == "":
+		case other == nil:
+			first[n.Link] = n
+		case other.Mode != n.Mode:
+			d.report.add(n.link.at, "link %s has mode %s here and mode %s on line %d; allowed is one mode for all subnets of a link",
+				quote(n.Link), n.Mode, other.Mode, d.src.line(other.link.at))
+		}
 	}
 }
 

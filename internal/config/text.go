@@ -106,6 +106,29 @@ func parseOctets(s string) (string, error) {
 	return "0x" + octets, nil
 }
 
+// parseWholeOctets takes what parseOctets takes but for patterns, and gives
+// the octets themselves.
+func parseWholeOctets(s string) (string, error) {
+	t, err := parseOctets(s)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.HasSuffix(t, "*"):
+		return "", errors.New("is a pattern; allowed is the whole of it")
+	}
+	if octets, isHex := strings.CutPrefix(t, "0x"); isHex {
+		raw, err := hex.DecodeString(octets)
+		return string(raw), err
+	}
+	return t, nil
+}
+
+// parseClientID gives a client id as leases carry it, in hexadecimal digits.
+func parseClientID(s string) (string, error) {
+	raw, err := parseWholeOctets(s)
+	return hex.EncodeToString([]byte(raw)), err
+}
+
 func parseUUID(s string) (model.UUID, error) {
 	u, err := model.ParseUUID(s)
 	switch {

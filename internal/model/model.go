@@ -159,14 +159,18 @@ type Image struct {
 
 // Machine is a device that a person has named.
 type Machine struct {
-	Name    string
-	MACs    []MAC
-	UUID    UUID
-	Serial  string
-	Address netip.Addr // its reservation; zero value if it has none
-	Boot    string     // target: an image, menu, local or deny; empty: rules decide
-	Loader  string     // boot program: a Loader or a file name; empty: the default
-	Source  string     // where it was named, "hobnail.toml:24"
+	Name      string
+	MACs      []MAC
+	UUID      UUID
+	ClientIDs []string   // option 61 in hexadecimal digits
+	CircuitID string     // option 82.1, raw octets: whatever is plugged in there
+	Relay     netip.Addr // giaddr of the relay that CircuitID is a port of
+	Serial    string
+	Address   netip.Addr // its reservation; zero value if it has none
+	Boot      string     // target: an image, menu, local or deny; empty: rules decide
+	Options   []Option   // that it gets whatever else says so
+	Loader    string     // boot program: a Loader or a file name; empty: the default
+	Source    string     // where it was named, "hobnail.toml:24"
 }
 
 // Lease is an address in use by a machine until Expires.

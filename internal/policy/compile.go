@@ -30,8 +30,20 @@ type Policy struct {
 	images   []model.Image
 	programs Programs
 	owned    map[netip.Prefix][]config.Range // our share of each pool
+	options  map[netip.Prefix][]Option       // what each place gives to whoever asks
+	giving   []*config.Rule                  // rules with options
+	links    map[string][]*config.Subnet     // subnets that share a link, by its name
 	byMAC    map[model.MAC]*model.Machine
+	byUUID   map[model.UUID]*model.Machine // in either byte order
+	byID     map[string]*model.Machine     // client id in hexadecimal digits
+	byPort   map[port]*model.Machine
 	reserved map[netip.Addr]*model.Machine
+}
+
+// port is where a relay says that a machine is plugged in.
+type port struct {
+	relay   netip.Addr
+	circuit string
 }
 
 // Compile prepares a configuration for deciding. images holds the configured
@@ -42,17 +54,41 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		images:   images,
 		programs: programs,
 		owned:    map[netip.Prefix][]config.Range{},
+		options:  map[netip.Prefix][]Option{},
+		links:    map[string][]*config.Subnet{},
 		byMAC:    map[model.MAC]*model.Machine{},
+		byUUID:   map[model.UUID]*model.Machine{},
+		byID:     map[string]*model.Machine{},
+		byPort:   map[port]*model.Machine{},
 		reserved: map[netip.Addr]*model.Machine{},
 	}
 	for i := range cfg.Subnets {
 		s := &cfg.Subnets[i]
 		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+		p.options[s.CIDR] = placeOptions(cfg, s)
+		if s.Link != "" {
+			p.links[s.Link] = append(p.links[s.Link], s)
+		}
+	}
+	for i := range cfg.Rules {
+		if r := &cfg.Rules[i]; len(r.Options) > 0 {
+			p.giving = append(p.giving, r)
+		}
 	}
 	for i := range cfg.Machines {
 		m := &cfg.Machines[i]
 		for _, mac := range m.MACs {
 			p.byMAC[mac] = m
+		}
+		if m.UUID != "" {
+			p.byUUID[m.UUID], p.byUUID[m.UUID.Swapped()] = m, m
+		}
+		for _, id := range m.ClientIDs {
+			p.byID[id] = m
+			p.byID["00"+id] = m // the type of an id that is plain text (RFC 2132 section 9.14)
+		}
+		if m.CircuitID != "" {
+			p.byPort[port{m.Relay, m.CircuitID}] = m
 		}
 		if m.Address.IsValid() {
 			p.reserved[m.Address] = m
@@ -76,6 +112,21 @@ func (p *Policy) Image(name string) (model.Image, bool) {
 
 // Owned gives the part of a subnet's pool that this server leases from.
 func (p *Policy) Owned(s *config.Subnet) []config.Range { return p.owned[s.CIDR] }
+
+// sharing lists the subnets of the link that a subnet is on: itself first,
+// then the others in the order of the file.
+func (p *Policy) sharing(s *config.Subnet) []*config.Subnet {
+	all := []*config.Subnet{s}
+	if s.Link == "" {
+		return all
+	}
+	for _, other := range p.links[s.Link] {
+		if other != s {
+			all = append(all, other)
+		}
+	}
+	return all
+}
 
 // sharePart cuts part Index of Of out of a pool, counted in addresses. The
 // parts of all servers are disjoint and together the whole pool.
@@ -102,17 +153,22 @@ func sharePart(pool []config.Range, share config.Share) []config.Range {
 	return part
 }
 
-// machine finds who is asking: by MAC, else by UUID.
-func (p *Policy) machine(mac model.MAC, uuid model.UUID) *model.Machine {
-	if m := p.byMAC[mac]; m != nil && mac != "" {
+// machine finds who is asking: by MAC, else by UUID, by client id, by the port
+// of the relay.
+func (p *Policy) machine(f *classify.Facts) *model.Machine {
+	if m := p.byMAC[f.MAC]; m != nil && f.MAC != "" {
 		return m
 	}
-	for i := range p.Config.Machines {
-		if m := &p.Config.Machines[i]; m.UUID.Same(uuid) {
-			return m
-		}
+	if m := p.byUUID[f.UUID]; m != nil && f.UUID != "" {
+		return m
 	}
-	return nil
+	if m := p.byID[f.ClientID]; m != nil && f.ClientID != "" {
+		return m
+	}
+	if f.CircuitID == "" || !f.Relayed() {
+		return nil
+	}
+	return p.byPort[port{f.Relay, f.CircuitID}]
 }
 
 // serverAddress is what replies name as the server: what the configuration

@@ -139,6 +139,9 @@ dhcp = "off"
 		{"behind a relay where we are off", asks(lab1, relayedBy("10.77.4.1")), "10.77.4.0/24", model.ModeOff},
 		{"behind a relay that nobody configured", asks(lab1, relayedBy("10.88.0.1")), "", model.ModeProxy},
 		{"behind a relay that selects another link", asks(lab1, relayedBy("10.88.0.1"), selects("10.77.3.0")), "10.77.3.0/24", model.ModeServer},
+		{"a selected link before a selected subnet", asks(lab1, relayedBy("10.88.0.1"), selectsSubnet("10.77.4.0"), selects("10.77.3.0")), "10.77.3.0/24", model.ModeServer},
+		{"a selected subnet before the relay's", asks(lab1, relayedBy("10.77.4.1"), selectsSubnet("10.77.3.0")), "10.77.3.0/24", model.ModeServer},
+		{"a selected subnet that nobody configured", asks(lab1, relayedBy("10.77.3.1"), selectsSubnet("10.88.0.0")), "", model.ModeProxy},
 		{"a renewal that was routed here", asks(lab1, message(dhcp4.Request), unicast("10.77.3.53")), "10.77.3.0/24", model.ModeServer},
 		{"a rebinding that was broadcast here", asks(lab1, message(dhcp4.Request), broadcast("10.77.3.53")), "10.77.2.0/24", model.ModeServer},
 		{"an INFORM that was broadcast here", asks(lab1, message(dhcp4.Inform), broadcast("10.77.3.53")), "10.77.3.0/24", model.ModeServer},
@@ -182,6 +185,8 @@ func TestServerID(t *testing.T) {
 	}{
 		{"our address on the link", serverSite, nil, "10.77.2.2", "10.77.2.2"},
 		{"the relay's", serverSite, []func(*classify.Facts){relayedBy("10.77.2.1"), override}, "10.77.2.1", "10.77.2.2"},
+		{"not the relay's where we give no addresses", proxySite, []func(*classify.Facts){relayedBy("10.77.2.1"), override}, "10.77.2.2", "10.77.2.2"},
+		{"not one that names no host", serverSite, []func(*classify.Facts){relayedBy("10.77.2.1"), func(f *classify.Facts) { f.Override = netip.MustParseAddr("224.0.0.1") }}, "10.77.2.2", "10.77.2.2"},
 		{"not the wish of who is no relay", serverSite, []func(*classify.Facts){override}, "10.77.2.2", "10.77.2.2"},
 		{"ours also where another is the boot server", serverSite + "next_server = \"10.77.1.9\"\n", nil, "10.77.2.2", "10.77.1.9"},
 	} {
@@ -190,6 +195,9 @@ func TestServerID(t *testing.T) {
 			d := w.Decide(noon, asks(lab1, append(tc.change, boots(model.ArchX64, model.FirmwareUEFI))...))
 			if d.ServerID.String() != tc.id || d.Server.String() != tc.server {
 				t.Errorf("server id %s, boot server %s; want %s and %s", d.ServerID, d.Server, tc.id, tc.server)
+			}
+			if d.Mode != model.ModeServer {
+				return
 			}
 			f := asks(lab1, append(tc.change, message(dhcp4.Request), fromServer(tc.id), wants(d.Address.String()))...)
 			if got := w.Decide(noon, f); got.Answer != policy.Ack {

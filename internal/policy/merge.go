@@ -110,7 +110,7 @@ func (d *Decision) placeOf(f *classify.Facts) netip.Prefix {
 // one is a second hobnail, which has it from the same.
 func (v View) taken(d *Decision, f *classify.Facts) {
 	d.ignore("server-id", "RFC 2131 section 4.3.2", "the machine took the offer of server %s", f.ServerID)
-	if _, ok := v.offered(f, f.Requested); !ok && oneHost(f.ServerID) {
+	if _, ok := v.siteOffered(f, f.Requested); !ok && oneHost(f.ServerID) {
 		d.Taken = f.ServerID
 	}
 }
@@ -153,7 +153,7 @@ func (v View) passBack(d *Decision, f *classify.Facts) {
 		d.ignore("server-id", "RFC 2131 section 4.3", "the %s is for server %s", f.Message, f.ServerID)
 		return
 	}
-	server, ok := v.offered(f, a)
+	server, ok := v.siteOffered(f, a)
 	if !ok {
 		d.ignore("address", "built-in", "%s was not offered to this machine through us", a)
 		return
@@ -207,7 +207,7 @@ func (v View) siteState(place netip.Prefix) SiteState {
 	return v.Upstream.State(place)
 }
 
-func (v View) offered(f *classify.Facts, a netip.Addr) (SiteServer, bool) {
+func (v View) siteOffered(f *classify.Facts, a netip.Addr) (SiteServer, bool) {
 	if v.Upstream == nil || !a.IsValid() {
 		return SiteServer{}, false
 	}

@@ -5,6 +5,7 @@ import (
 
 	"hobnail/internal/classify"
 	"hobnail/internal/config"
+	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
 )
 
@@ -27,6 +28,8 @@ func whereFrom(f *classify.Facts) (netip.Addr, string) {
 	switch {
 	case f.LinkSelect.IsValid():
 		return f.LinkSelect, "selected link"
+	case f.SubnetSelect.IsValid():
+		return f.SubnetSelect, "selected subnet"
 	case f.Relayed():
 		return f.Relay, "relay"
 	case f.CIAddr.IsValid() && tellsItsLink(f):
@@ -59,3 +62,31 @@ func (d *Decision) modeAt(v View) string {
 
 // onLink reports whether an address can be used at the place of the request.
 func onLink(s *config.Subnet, a netip.Addr) bool { return s != nil && s.CIDR.Contains(a) }
+
+// settle moves the decision to the subnet of the link that holds the address
+// which the client has or wants, where several subnets share the link.
+func (v View) settle(d *Decision, f *classify.Facts) {
+	a := f.Requested
+	if !a.IsValid() {
+		a = f.CIAddr
+	}
+	if f.Message == dhcp4.Discover || !a.IsValid() {
+		return
+	}
+	for _, s := range v.Policy.sharing(d.Subnet) {
+		if s.CIDR.Contains(a) && s != d.Subnet {
+			d.Subnet = s
+			d.because("link", s.At, "%s is in subnet %s, which shares the link %s", a, s.CIDR, s.Link)
+		}
+	}
+}
+
+// offered gives the offer of ours that stands for a machine on this link.
+func (v View) offered(d *Decision, f *classify.Facts) (model.Lease, bool) {
+	for _, s := range v.Policy.sharing(d.Subnet) {
+		if l, ok := v.Leases.ByKey(s.CIDR, f.Key()); ok && l.State == StateOffered {
+			return l, true
+		}
+	}
+	return model.Lease{}, false
+}

@@ -53,6 +53,7 @@ type Decision struct {
 	Place    netip.Prefix   // what is known of the site's DHCP servers is known of this place; zero outside merge
 	Passing  *Passing       // how the request goes on; set with Forward alone
 	Taken    netip.Addr     // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
+	Options  []Option       // with an address: what is configured for the place and who asks there
 	steps    []step
 }
 
@@ -201,9 +202,6 @@ func (v View) decide(d *Decision, now time.Time, f *classify.Facts) {
 func (v View) begin(d *Decision, f *classify.Facts) {
 	d.Server = v.Policy.serverAddress(f)
 	d.ServerID = d.Server
-	if f.Relayed() && f.Override.IsValid() {
-		d.ServerID = f.Override
-	}
 	v.place(d, f)
 	if d.Subnet != nil && d.Subnet.NextServer.IsValid() {
 		d.Server = d.Subnet.NextServer

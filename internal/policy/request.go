@@ -26,7 +26,7 @@ func (v View) request(d *Decision, now time.Time, f *classify.Facts) {
 func (v View) selecting(d *Decision, now time.Time, f *classify.Facts) {
 	if !v.ours(d, f.ServerID) {
 		d.ignore("server-id", "RFC 2131 section 4.3.2", "the machine took the offer of server %s", f.ServerID)
-		if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && l.State == StateOffered {
+		if l, ok := v.offered(d, f); ok {
 			d.Change = v.change(d, f, Free, l.Address, now, now)
 		}
 		return
@@ -53,8 +53,8 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 		return
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
-	d.Answer, d.Address, d.Lease = Ack, want, d.Subnet.Lease
-	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Subnet.Lease))
+	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
+	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease))
 }
 
 // renewing covers RENEWING and REBINDING: only a lease on record is extended.
@@ -74,15 +74,17 @@ func (v View) renewing(d *Decision, now time.Time, f *classify.Facts) {
 	}
 }
 
-// initReboot: the client comes back with an address it had before.
+// initReboot: the client comes back with an address it had before. One that is
+// unknown here is another server's, or of a time before this one, and is left
+// in peace: the RFC wants silence, and two servers with one pool depend on it.
 func (v View) initReboot(d *Decision, now time.Time, f *classify.Facts) {
+	its, known := v.Leases.ByAddr(f.Requested)
 	l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key())
 	switch {
 	case !onLink(d.Subnet, f.Requested):
 		v.refuse(d, "%s does not belong to %s", f.Requested, d.Subnet.CIDR)
-	case v.reservedForThis(f, f.Requested):
-		v.grant(d, now, f, f.Requested)
-	case ok && l.State == StateBound && l.Address == f.Requested:
+	case v.reservedForThis(f, f.Requested),
+		known && its.MAC == f.Key() && its.State != StateDeclined:
 		v.grant(d, now, f, f.Requested)
 	case ok && l.State == StateBound && l.Expires.After(now):
 		v.refuse(d, "this machine's lease is %s, not %s", l.Address, f.Requested)
@@ -93,7 +95,7 @@ func (v View) initReboot(d *Decision, now time.Time, f *classify.Facts) {
 
 func (v View) reservedForThis(f *classify.Facts, a netip.Addr) bool {
 	m := v.Policy.reserved[a]
-	return m != nil && m == v.Policy.machine(f.MAC, f.UUID)
+	return m != nil && m == v.Policy.machine(f)
 }
 
 // refuse answers NAK, which carries neither address nor boot data (RFC 2131
@@ -108,11 +110,10 @@ func (v View) refuse(d *Decision, format string, args ...any) {
 const ownFaultDecline = "Lease is denied upon entering bound"
 
 func (v View) decline(d *Decision, now time.Time, f *classify.Facts) {
-	l, ok := v.Leases.ByAddr(f.Requested)
 	switch {
 	case f.ServerID.IsValid() && !v.ours(d, f.ServerID):
 		d.ignore("server-id", "RFC 2131 section 4.3.3", "the DECLINE is for server %s", f.ServerID)
-	case !ok || l.MAC != f.Key():
+	case !v.leasedTo(d, f, f.Requested):
 		d.ignore("address", "RFC 2131 section 4.3.3", "%s is not this machine's to decline", f.Requested)
 	case f.DeclineText == ownFaultDecline:
 		d.ignore("address", "EDK2 Dhcp4Io.c", "the firmware found our offer incomplete; the address itself is free")
@@ -123,17 +124,29 @@ func (v View) decline(d *Decision, now time.Time, f *classify.Facts) {
 	}
 }
 
+// release: clients send it from the address that they give back, by unicast.
+// One that comes from another address was made up by somebody else; where it
+// was not, the lease only ends when it would have.
 func (v View) release(d *Decision, now time.Time, f *classify.Facts) {
-	l, ok := v.Leases.ByAddr(f.CIAddr)
+	src := f.Ingress.Src.Addr()
 	switch {
 	case f.ServerID.IsValid() && !v.ours(d, f.ServerID):
 		d.ignore("server-id", "RFC 2131 section 4.3.4", "the RELEASE is for server %s", f.ServerID)
-	case !ok || l.MAC != f.Key() || l.State != StateBound:
+	case !v.leasedTo(d, f, f.CIAddr):
 		d.ignore("address", "RFC 2131 section 4.3.4", "%s is not this machine's to release", f.CIAddr)
+	case !f.Relayed() && src != f.CIAddr:
+		d.ignore("address", "RFC 2131 section 4.4.6", "the RELEASE of %s comes from %s, not from that address", f.CIAddr, src)
 	default:
 		d.ignore("address", "RFC 2131 section 4.3.4", "%s is free again", f.CIAddr)
 		d.Change = v.change(d, f, Free, f.CIAddr, now, now)
 	}
+}
+
+// leasedTo reports whether an address is leased to who asks, at the place it
+// asks from: what comes from another link is forged, whatever it says.
+func (v View) leasedTo(d *Decision, f *classify.Facts, a netip.Addr) bool {
+	l, ok := v.Leases.ByAddr(a)
+	return ok && l.MAC == f.Key() && l.State == StateBound && onLink(d.Subnet, a)
 }
 
 // inform answers with options only: the client keeps the address it has.

@@ -23,10 +23,14 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 		d.ignore("subnet", "built-in", "no [[subnet]] is configured for this place, so there is no address to give")
 		return
 	}
+	if f.Relayed() && oneHost(f.Override) {
+		d.ServerID = f.Override // RFC 5107: renewals go through the relay
+	}
 	if f.Key() == "" {
 		d.ignore("client", "RFC 2131 section 4.2", "the client names neither a hardware address nor a client id")
 		return
 	}
+	v.settle(d, f)
 	switch f.Message {
 	case dhcp4.Discover:
 		v.discover(d, now, f)
@@ -41,6 +45,9 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 	default:
 		d.ignore("message", "RFC 2131 section 4.3", "%s is not answered", f.Message)
 	}
+	if d.Answer == Offer || d.Answer == Ack {
+		v.options(d, f)
+	}
 }
 
 // boot adds boot data for a network boot client and reports whether the
@@ -49,7 +56,7 @@ func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 // offer without a boot file only reports the wrong error.
 func (v View) boot(d *Decision, f *classify.Facts) bool {
 	if !f.Boots() {
-		d.Machine = v.Policy.machine(f.MAC, f.UUID)
+		d.Machine = v.Policy.machine(f)
 		d.because("client", "built-in", "not a network boot client: an address only")
 		return true
 	}
@@ -64,36 +71,79 @@ func (v View) discover(d *Decision, now time.Time, f *classify.Facts) {
 	if !ok {
 		return
 	}
-	d.Answer, d.Address, d.Lease = Offer, addr, d.Subnet.Lease
+	d.Answer, d.Address, d.Lease = Offer, addr, leaseTime(d, f)
 	d.Change = v.change(d, f, Hold, addr, now, now.Add(offerHold))
 	if l, ok := v.Leases.ByAddr(addr); ok && l.State == StateBound && l.Expires.After(now) {
 		d.Change = LeaseChange{} // its own running lease: nothing to hold
 	}
 }
 
+// leastLease is the shortest that is given for the asking; the configuration
+// allows none that is shorter.
+const leastLease = time.Minute
+
+// leaseTime is what the subnet gives, or less where less is wished (option
+// 51, RFC 2131 section 4.3.1).
+func leaseTime(d *Decision, f *classify.Facts) time.Duration {
+	if f.LeaseWish == 0 {
+		return d.Subnet.Lease
+	}
+	return min(d.Subnet.Lease, max(f.LeaseWish, leastLease))
+}
+
 // address picks what to offer, in the order of RFC 2131 section 4.3.1: the
-// reservation, the running or last lease, the address asked for, a free one.
+// reservation, the running or last lease, the address asked for, a free one;
+// each in every subnet of the link, that of the request first.
 func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
-	if a, ok := v.reservation(d, now, f); ok {
-		d.because("address", d.Machine.Source, "%s is reserved for %s", a, d.Machine.Name)
-		return a, true
+	place := d.Subnet
+	for _, find := range [...]func(*Decision, time.Time, *classify.Facts) (netip.Addr, bool){
+		v.reserved, v.had, v.asked, v.free,
+	} {
+		for _, s := range v.Policy.sharing(place) {
+			d.Subnet = s
+			if a, ok := find(d, now, f); ok {
+				return a, true
+			}
+		}
 	}
-	if l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key()); ok && v.usable(d, f, l.Address, now) {
-		d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
-		return l.Address, true
-	}
-	if a := f.Requested; a.IsValid() && v.usable(d, f, a, now) {
-		d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
-		return a, true
-	}
-	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
-	if a, ok := Pick(v.Leases, v.Policy.Owned(d.Subnet), f.Key(), now, skip); ok {
-		d.because("address", d.Subnet.At, "%s is free in the pool", a)
-		return a, true
-	}
-	d.PoolFull = true
+	d.Subnet, d.PoolFull = place, true
 	d.ignore("address", d.Subnet.At, "no address is free in this server's part of the pool of %s", d.Subnet.CIDR)
 	return netip.Addr{}, false
+}
+
+func (v View) reserved(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	a, ok := v.reservation(d, now, f)
+	if ok {
+		d.because("address", d.Machine.Source, "%s is reserved for %s", a, d.Machine.Name)
+	}
+	return a, ok
+}
+
+func (v View) had(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	l, ok := v.Leases.ByKey(d.Subnet.CIDR, f.Key())
+	if !ok || !v.usable(d, f, l.Address, now) {
+		return netip.Addr{}, false
+	}
+	d.because("address", "RFC 2131 section 4.3.1", "%s is the address this machine had", l.Address)
+	return l.Address, true
+}
+
+func (v View) asked(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	a := f.Requested
+	if !onLink(d.Subnet, a) || !v.usable(d, f, a, now) {
+		return netip.Addr{}, false
+	}
+	d.because("address", "RFC 2131 section 4.3.1", "%s is what the machine asked for, and free", a)
+	return a, true
+}
+
+func (v View) free(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	skip := func(a netip.Addr) bool { return v.reservedForOther(a, f) || v.notForClients(d, f, a) }
+	a, ok := Pick(v.Leases, v.Policy.Owned(d.Subnet), f.Key(), now, skip)
+	if ok {
+		d.because("address", d.Subnet.At, "%s is free in the pool", a)
+	}
+	return a, ok
 }
 
 // reservation gives the address that is kept for the machine that asks. There
@@ -137,15 +187,25 @@ func (v View) usable(d *Decision, f *classify.Facts, a netip.Addr, now time.Time
 	if live && (l.MAC != f.Key() || l.State == StateDeclined) {
 		return false
 	}
-	if live && l.State == StateBound {
-		return onLink(d.Subnet, a) // its own lease, even where the pool has changed since
+	if live && l.State == StateBound || v.Policy.reserved[a] != nil {
+		return onLink(d.Subnet, a) // its own, even where no pool of today has it
 	}
 	return v.Policy.inOwnPool(d, a)
 }
 
 func (v View) reservedForOther(a netip.Addr, f *classify.Facts) bool {
 	m := v.Policy.reserved[a]
-	return m != nil && m != v.Policy.machine(f.MAC, f.UUID)
+	return m != nil && m != v.Policy.machine(f) && !v.lastHeld(a, m, f)
+}
+
+// lastHeld reports whether who asks had this reserved address last and does
+// not say this time what its machine m is known by: an operating system sends
+// no UUID, firmware no client id, and no relay names the port when a lease is
+// renewed.
+func (v View) lastHeld(a netip.Addr, m *model.Machine, f *classify.Facts) bool {
+	silent := m.UUID != "" && f.UUID == "" || len(m.ClientIDs) > 0 && f.ClientID == "" || m.CircuitID != "" && f.CircuitID == ""
+	l, ok := v.Leases.ByAddr(a)
+	return silent && ok && l.MAC == f.Key() && l.State != StateDeclined
 }
 
 // notForClients refuses addresses that the network itself uses: the router's,

@@ -17,7 +17,7 @@ type choice struct {
 // own target, then the rules in the order of the file, then [boot] unknown.
 func (v View) choose(d *Decision, f *classify.Facts) choice {
 	c := choice{}
-	m := v.Policy.machine(f.MAC, f.UUID)
+	m := v.Policy.machine(f)
 	d.Machine = m
 	if m != nil {
 		c.loader = m.Loader
@@ -54,10 +54,7 @@ func (v View) applyRules(d *Decision, c *choice, f *classify.Facts) {
 		if !r.Match.Matches(s) || own && r.Boot != "" {
 			continue
 		}
-		name := r.Name
-		if name == "" {
-			name = "rule"
-		}
+		name := ruleName(r)
 		if r.Loader != "" && c.loader == "" {
 			c.loader = r.Loader
 			d.because(name, r.At, "matches: boot program %s", r.Loader)
@@ -68,6 +65,14 @@ func (v View) applyRules(d *Decision, c *choice, f *classify.Facts) {
 			return
 		}
 	}
+}
+
+// ruleName is how reasons name a rule.
+func ruleName(r *config.Rule) string {
+	if r.Name == "" {
+		return "rule"
+	}
+	return r.Name
 }
 
 func (v View) fallback(d *Decision, c *choice) {

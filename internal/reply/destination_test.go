@@ -51,7 +51,7 @@ func TestDestinations(t *testing.T) {
 		{"an ACK to who renews and asks for broadcasts", given{answer: ack, mode: server, lease: "10.99.0.50", ciaddr: "10.99.0.50", broadcast: true}, "unicast 10.99.0.50:68"},
 		{"an ACK of another address than the client claims", given{answer: ack, mode: server, lease: "10.99.0.50", ciaddr: "203.0.113.9", broadcast: true}, "broadcast 255.255.255.255:68 by 2"},
 		{"an ACK to an INFORM", given{answer: ack, mode: server, ciaddr: "10.99.0.77", message: dhcp4.Inform}, "unicast 10.99.0.77:68"},
-		{"an ACK to an INFORM through a relay", given{answer: ack, mode: server, ciaddr: "10.99.0.77", relay: "10.99.0.254", message: dhcp4.Inform}, "relay 10.99.0.254:67"},
+		{"an ACK to an INFORM through a relay", given{answer: ack, mode: server, ciaddr: "10.99.0.77", relay: "10.99.0.254", message: dhcp4.Inform}, "unicast 10.99.0.77:68"},
 		{"an ACK to who looks for a boot server by broadcast", given{answer: ack, mode: proxy, ciaddr: "10.99.0.50", item: true}, "broadcast 255.255.255.255:68 by 2"},
 		{"a NAK", given{answer: nak, mode: server}, "broadcast 255.255.255.255:68 by 2"},
 		{"a NAK to who renews", given{answer: nak, mode: server, ciaddr: "10.99.0.50"}, "broadcast 255.255.255.255:68 by 2"},

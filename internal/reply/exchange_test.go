@@ -55,7 +55,10 @@ func newView(t testing.TB, toml string) policy.View {
 			{Arch: model.ArchARM64, Loader: policy.LoaderIPXE, File: "snponly.efi"},
 		},
 	}
-	return policy.View{Policy: policy.Compile(cfg, nil, programs), Leases: lease.NewTable()}
+	return policy.View{
+		Policy: policy.Compile(cfg, nil, programs), Leases: lease.NewTable(),
+		Own: []netip.Addr{netip.MustParseAddr("10.99.0.1")},
+	}
 }
 
 // arrival is where a packet came in: our address is the one it was sent to,

@@ -41,8 +41,10 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 		boot(&o, &rest, req, f, d)
 	}
 	if givesAddress {
-		echo(&rest, req, dhcp4.OptClientID)        // RFC 6842
-		echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011
+		echo(&rest, req, dhcp4.OptClientID) // RFC 6842
+		if f.SubnetSelect.IsValid() && !f.LinkSelect.IsValid() {
+			echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011: where it was heeded
+		}
 	}
 	if givesAddress && d.Answer != policy.Nak {
 		wished(&rest, req, d)
@@ -83,11 +85,21 @@ func network(o *dhcp4.Options, d *policy.Decision) {
 		o.AddUint32(dhcp4.OptRenewalTime, seconds(d.Lease/2))
 		o.AddUint32(dhcp4.OptRebindingTime, seconds(d.Lease*7/8))
 	}
-	o.AddAddr(dhcp4.OptSubnetMask, model.Netmask(d.Subnet.CIDR))
-	if d.Subnet.Router.IsValid() {
-		o.AddAddr(dhcp4.OptRouter, d.Subnet.Router)
+	o.AddAddr(dhcp4.OptSubnetMask, model.Netmask(d.Subnet.CIDR)) // before the router (RFC 2132 section 3.3)
+	for _, code := range [...]dhcp4.OptionCode{dhcp4.OptRouter, dhcp4.OptDNS} {
+		if data := configured(d, code); data != nil {
+			o.Add(code, data)
+		}
 	}
-	o.AddAddr(dhcp4.OptDNS, d.Subnet.DNS...)
+}
+
+func configured(d *policy.Decision, code dhcp4.OptionCode) []byte {
+	for _, opt := range d.Options {
+		if opt.Code == code {
+			return opt.Data
+		}
+	}
+	return nil
 }
 
 // boot adds what a network boot client needs beside siaddr and `file`.
@@ -140,20 +152,31 @@ func vendorOptions(f *classify.Facts) []byte {
 	return b
 }
 
-// wished adds options that are only sent when asked for (option 55).
+// wished adds configured options: those that were given to this machine or its
+// kind, then what it asks for (option 55) in its order, or all where it does
+// not say what it wants.
 func wished(rest *dhcp4.Options, req *dhcp4.Packet, d *policy.Decision) {
+	done := [256]bool{dhcp4.OptRouter: true, dhcp4.OptDNS: true} // which network added
+	add := func(code dhcp4.OptionCode, data []byte) {
+		if !done[code] && len(data) > 0 {
+			done[code] = true
+			rest.Add(code, data)
+		}
+	}
+	for _, opt := range d.Options {
+		if opt.Always {
+			add(opt.Code, opt.Data)
+		}
+	}
 	for _, code := range parameterList(req) {
-		switch code {
-		case dhcp4.OptHostName:
-			if d.Machine != nil {
-				rest.AddString(code, d.Machine.Name)
-			}
-		case dhcp4.OptDomainName:
-			rest.AddString(code, d.Subnet.Domain)
-		case dhcp4.OptBroadcastAddr:
-			rest.AddAddr(code, model.BroadcastAddr(d.Subnet.CIDR))
-		case dhcp4.OptNTP:
-			rest.AddAddr(code, d.Subnet.NTP...)
+		add(code, configured(d, code))
+		if code == dhcp4.OptHostName && d.Machine != nil {
+			add(code, []byte(d.Machine.Name))
+		}
+	}
+	if !req.Options.Has(dhcp4.OptParameterList) {
+		for _, opt := range d.Options {
+			add(opt.Code, opt.Data)
 		}
 	}
 }

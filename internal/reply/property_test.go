@@ -64,7 +64,7 @@ func drawRequest(t *rapid.T) (*dhcp4.Packet, classify.Ingress) {
 
 // TestRepliesHoldTogether: what is true of every reply, whatever was asked.
 func TestRepliesHoldTogether(t *testing.T) {
-	views := map[model.Mode]policy.View{model.ModeServer: newView(t, networks), model.ModeProxy: newView(t, "")}
+	views := map[model.Mode]policy.View{model.ModeServer: newView(t, optionSite), model.ModeProxy: newView(t, "")}
 	answered := 0
 	rapid.Check(t, func(t *rapid.T) {
 		req, in := drawRequest(t)

@@ -137,6 +137,10 @@ func destination(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) Desti
 			to = netip.AddrPortFrom(f.CIAddr, to.Port())
 		}
 		return Destination{Addr: to, From: from}
+	case hasItsAddress(f, d) && f.Message == dhcp4.Inform:
+		// RFC 2131 section 4.3.5. A relay would send it on to yiaddr, which
+		// is empty.
+		return Destination{Addr: netip.AddrPortFrom(f.CIAddr, clientPort), From: from}
 	case f.Relayed():
 		port := uint16(relayPort)
 		if f.RelayPort {
