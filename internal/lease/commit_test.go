@@ -12,24 +12,24 @@ import (
 	"hobnail/internal/policy"
 )
 
-// countingStorage counts, and can hold the disk's work up.
-type countingStorage struct {
-	storage
+// countingFile counts, and can hold the disk's work up.
+type countingFile struct {
+	file
 	writes, syncs int
 	gate          chan struct{} // nil: never waits
 }
 
-func (c *countingStorage) Write(b []byte) (int, error) {
+func (c *countingFile) WriteAt(b []byte, at int64) (int, error) {
 	c.writes++
-	return c.storage.Write(b)
+	return c.file.WriteAt(b, at)
 }
 
-func (c *countingStorage) Sync() error {
+func (c *countingFile) Sync() error {
 	if c.gate != nil {
 		<-c.gate
 	}
 	c.syncs++
-	return c.storage.Sync()
+	return c.file.Sync()
 }
 
 func stage(t testing.TB, table *Table, changes ...policy.LeaseChange) {
@@ -49,7 +49,7 @@ func nth(n int) policy.LeaseChange {
 func TestManyLeasesCostOneSync(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
-	disk := &countingStorage{storage: table.log.file}
+	disk := &countingFile{file: table.log.file}
 	table.log.file = disk
 	for n := range 100 {
 		if durable, err := table.Stage(nth(n)); err != nil || !durable {
@@ -77,7 +77,7 @@ func TestManyLeasesCostOneSync(t *testing.T) {
 func TestStageWhileTheDiskWorks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
-	disk := &countingStorage{storage: table.log.file, gate: make(chan struct{})}
+	disk := &countingFile{file: table.log.file, gate: make(chan struct{})}
 	table.log.file = disk
 	stage(t, table, nth(1))
 	done := make(chan error)
@@ -104,7 +104,7 @@ func TestFullDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
 	apply(t, table, nth(1), nth(2))
-	disk := &faultyStorage{storage: table.log.file, write: syscall.ENOSPC}
+	disk := &faultyFile{file: table.log.file, write: syscall.ENOSPC}
 	table.log.file = disk
 
 	renewed := nth(1)

@@ -5,7 +5,10 @@ package lease
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -17,42 +20,109 @@ import (
 // several goroutines; decisions that depend on each other (look up, then
 // stage) are the business of one.
 type Table struct {
-	mu     sync.Mutex // over what follows, never held while the disk works
-	byAddr map[netip.Addr]model.Lease
-	byKey  map[model.MAC][]netip.Addr // all addresses a machine has a record of, oldest first
-	staged *batch                     // what the next commit writes
-	late   error                      // a failed commit of changes whose own Commit is still to come
+	mu      sync.Mutex // over what follows, never held while the disk works
+	rows    *rows
+	changes uint32
+	newest  int64  // when the newest change was decided
+	staged  *batch // what the next commit writes
+	spare   *batch // one that was written, for its memory
+	late    error  // a failed commit of changes whose own Commit is still to come
+	broken  error  // the first fault after which the log cannot be believed
 
 	committing sync.Mutex // held while the disk works; taken before mu
 	log        *log       // nil: in memory only
+	held       io.Closer  // the lock on the log
+
+	background sync.WaitGroup
+	// Report is told what went wrong behind the back of all callers, from
+	// another goroutine: the log could not be written anew and goes on
+	// growing. It may be nil, and is set before the first Commit.
+	Report func(error)
 }
 
 // NewTable makes an empty table that lives in memory only.
-func NewTable() *Table {
-	return &Table{byAddr: map[netip.Addr]model.Lease{}, byKey: map[model.MAC][]netip.Addr{}, staged: &batch{}}
-}
+func NewTable() *Table { return &Table{rows: newRows(), staged: &batch{}} }
 
 // Open reads the log at path, creating it and its folder if need be, and goes
-// on writing there. A torn last record is dropped, as its lease was never
+// on writing there. A torn last commit is dropped, as nothing of it was ever
 // acknowledged; damage before the end is an error that names the file and the
-// place, and nothing is served from it.
+// place, and nothing is served from it. A log that another process has open
+// gives *InUse.
 func Open(path string) (*Table, error) {
-	t := NewTable()
-	l, err := openLog(path, func(rec model.Lease) { t.put(rec) })
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("opening the lease log: %v", err)
+	}
+	held, err := lock(path + ".lock")
 	if err != nil {
+		return nil, fmt.Errorf("opening the lease log: %w", err)
+	}
+	t, err := openIn(osFolder(filepath.Dir(path)), path)
+	if err != nil {
+		held.Close()
 		return nil, err
 	}
-	t.log = l
+	t.held = held
 	return t, nil
+}
+
+func openIn(dir folder, path string) (*Table, error) {
+	t := NewTable()
+	var err error
+	if t.log, err = openLog(dir, filepath.Base(path), path, t.load); err != nil {
+		return nil, err
+	}
+	for t.rows.end(t.newest, endsAtOnce) {
+	}
+	err = t.compact()
+	if old := t.log; err != nil && full(err) && old.file != nil && old.end > 0 {
+		// The old file does as well, without its torn end.
+		err = old.file.Truncate(old.end)
+	}
+	if err != nil {
+		t.log.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// load puts in a record of the log.
+func (t *Table) load(l model.Lease) {
+	t.put(&l)
+}
+
+// Read gives the records of a log without touching it, in the order of
+// addresses. It may belong to a running server.
+func Read(path string) ([]model.Lease, error) {
+	var err error
+	for range 5 {
+		t := NewTable()
+		var l *log
+		if l, err = openLog(osFolder(filepath.Dir(path)), filepath.Base(path), path, t.load); err == nil {
+			l.close()
+			return t.All(), nil
+		}
+		// A commit that came between two reads looks like damage; a
+		// second look tells.
+	}
+	return nil, err
 }
 
 // Close closes the log. The table stays readable.
 func (t *Table) Close() error {
+	t.background.Wait()
 	t.committing.Lock()
 	defer t.committing.Unlock()
 	if t.log == nil {
 		return nil
 	}
+	if t.held != nil {
+		defer t.held.Close()
+	}
+	t.mu.Lock()
+	if t.broken == nil {
+		t.broken = os.ErrClosed
+	}
+	t.mu.Unlock()
 	return t.log.close()
 }
 
@@ -62,7 +132,7 @@ func (t *Table) Close() error {
 // asked for again. Stage may be called while Commit waits for the disk. On an
 // error nothing has changed.
 func (t *Table) Stage(c policy.LeaseChange) (durable bool, err error) {
-	durable, _, err = t.stage(c)
+	durable, _, err = t.stage(&c)
 	return durable, err
 }
 
@@ -73,7 +143,7 @@ func (t *Table) Stage(c policy.LeaseChange) (durable bool, err error) {
 // acknowledges for all.
 func (t *Table) Commit() error {
 	t.mu.Lock()
-	b, mine := t.staged, len(t.staged.undo)
+	b, mine := t.staged, t.staged.n
 	t.mu.Unlock()
 	err := t.commit(b)
 
@@ -84,7 +154,7 @@ func (t *Table) Commit() error {
 	if err == nil {
 		return late
 	}
-	if len(b.undo) > mine {
+	if b.n > mine {
 		t.late = err // for the changes that came while we waited to write
 	}
 	return err
@@ -92,37 +162,55 @@ func (t *Table) Commit() error {
 
 // Apply is Stage and Commit of one change, for any number of goroutines.
 func (t *Table) Apply(c policy.LeaseChange) error {
-	durable, b, err := t.stage(c)
+	durable, b, err := t.stage(&c)
 	if err != nil || !durable {
 		return err
 	}
-	err = t.commit(b)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil && len(b.undo) > 1 {
+	if err = t.commit(b); err != nil && b.n > 1 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		t.late = err
 	}
 	return err
 }
 
-func (t *Table) stage(c policy.LeaseChange) (durable bool, b *batch, err error) {
+func (t *Table) stage(c *policy.LeaseChange) (durable bool, b *batch, err error) {
 	if c.Kind == policy.NoChange {
 		return false, nil, nil
+	}
+	if err := storable(&c.Lease); err != nil {
+		return false, nil, fmt.Errorf("keeping the lease of %s: %v", c.Lease.Address, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.log != nil && t.durable(c) {
-		if err := t.log.refuses(); err != nil {
-			return true, nil, err
+		if t.broken != nil {
+			return true, nil, fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", t.log.path, t.broken)
 		}
 		b, durable = t.staged, true
-		old, known := t.byAddr[c.Lease.Address]
-		if err := b.add(c.Lease, undo{old: old, known: known, staged: c.Lease}); err != nil {
-			return true, nil, fmt.Errorf("writing the lease of %s: %v", c.Lease.Address, err)
-		}
+		b.add(&c.Lease, t.undo(&c.Lease))
 	}
-	t.put(c.Lease)
+	t.put(&c.Lease)
 	return durable, b, nil
+}
+
+// durable reports whether a change has to be on disk. The record of an offer
+// never is, so neither need its end be.
+func (t *Table) durable(c *policy.LeaseChange) bool {
+	switch c.Kind {
+	case policy.Hold:
+		return false
+	case policy.Free:
+		n := t.rows.byAddr(number(c.Lease.Address))
+		return n == 0 || t.rows.at(n).state != offered
+	}
+	return true
+}
+
+func (t *Table) put(l *model.Lease) {
+	t.changes++
+	t.newest = max(t.newest, nanos(l.Start))
+	t.rows.put(l, t.changes)
 }
 
 // commit writes a batch, unless somebody else has, and says how that went.
@@ -133,93 +221,108 @@ func (t *Table) commit(b *batch) error {
 		return b.err
 	}
 	t.mu.Lock()
-	if len(b.undo) == 0 {
-		t.mu.Unlock()
+	broken := t.broken
+	if b.n > 0 {
+		t.staged = t.spare.emptied()
+		t.spare = nil
+	}
+	t.mu.Unlock()
+	if b.n == 0 {
 		return nil
 	}
-	t.staged = &batch{}
-	t.mu.Unlock()
 
-	b.err, b.done = t.log.write(b.records, len(b.undo)), true
+	final := true
+	if b.err = broken; broken == nil {
+		final, b.err = t.log.write(b.frame, b.n)
+	}
+	b.done = true
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if b.err != nil {
-		t.mu.Lock()
 		t.rollBack(b)
-		t.mu.Unlock()
+		if final && t.broken == nil {
+			t.broken = b.err
+		}
+	} else if t.grown() {
+		t.background.Add(1)
+		t.log.copying = &copied{} // so that one is begun, not two
+		go t.compactBehind()
+	}
+	if cap(b.undo) <= mostSpared {
+		t.spare = b
 	}
 	return b.err
+}
+
+func (t *Table) compactBehind() {
+	defer t.background.Done()
+	if err := t.compact(); err != nil && t.Report != nil {
+		t.Report(err)
+	}
+}
+
+// mostSpared is how many changes a commit may have had whose memory is kept.
+const mostSpared = 4096
+
+// batch is what one commit carries.
+type batch struct {
+	frame []byte // room for its head, then records
+	undo  []undo
+	n     int
+	done  bool
+	err   error
+}
+
+// undo is what stood where a change was staged.
+type undo struct {
+	addr        uint32
+	change      uint32 // the change that this undoes
+	old         model.Lease
+	oldChange   uint32
+	wasNoRecord bool
+}
+
+func (b *batch) add(l *model.Lease, u undo) {
+	if b.n == 0 {
+		b.frame = append(b.frame[:0], make([]byte, frameHead)...)
+	}
+	b.frame, b.undo = appendRecord(b.frame, l), append(b.undo, u)
+	b.n++
+}
+
+// emptied is a new batch in the memory of an old one, if there is one.
+func (b *batch) emptied() *batch {
+	if b == nil {
+		return &batch{}
+	}
+	clear(b.undo)
+	return &batch{frame: b.frame[:0], undo: b.undo[:0]}
+}
+
+// undo notes what the next change of an address undoes.
+func (t *Table) undo(l *model.Lease) undo {
+	u := undo{addr: number(l.Address), change: t.changes + 1}
+	n := t.rows.byAddr(u.addr)
+	if u.wasNoRecord = n == 0; !u.wasNoRecord {
+		u.old, u.oldChange = t.rows.at(n).lease(), t.rows.at(n).change
+	}
+	return u
 }
 
 // rollBack makes memory say again what the disk says, but for addresses that
 // were changed again since: those have a record of their own on the way.
 func (t *Table) rollBack(b *batch) {
-	for _, u := range slices.Backward(b.undo) {
+	for i := range slices.Backward(b.undo) {
+		u := &b.undo[i]
+		n := t.rows.byAddr(u.addr)
 		switch {
-		case t.byAddr[u.staged.Address] != u.staged:
-		case u.known:
-			t.put(u.old)
+		case n == 0 || t.rows.at(n).change != u.change:
+		case u.wasNoRecord:
+			t.rows.remove(n)
 		default:
-			t.forget(u.staged.MAC, u.staged.Address)
-			delete(t.byAddr, u.staged.Address)
+			t.rows.put(&u.old, u.oldChange)
 		}
 	}
-}
-
-// batch is what one commit carries.
-type batch struct {
-	records []byte
-	undo    []undo
-	done    bool
-	err     error
-}
-
-// undo is what stood where a change was staged.
-type undo struct {
-	staged, old model.Lease
-	known       bool // old is a record
-}
-
-func (b *batch) add(rec model.Lease, u undo) error {
-	line, err := encode(rec)
-	if err != nil {
-		return err
-	}
-	b.records, b.undo = append(b.records, line...), append(b.undo, u)
-	return nil
-}
-
-// durable reports whether a change has to be on disk. The record of an offer
-// never is, so neither need its end be.
-func (t *Table) durable(c policy.LeaseChange) bool {
-	switch c.Kind {
-	case policy.Hold:
-		return false
-	case policy.Free:
-		return t.byAddr[c.Lease.Address].State != policy.StateOffered
-	}
-	return true
-}
-
-func (t *Table) put(l model.Lease) {
-	if old, ok := t.byAddr[l.Address]; ok && old.MAC != l.MAC {
-		t.forget(old.MAC, l.Address)
-	}
-	t.byAddr[l.Address] = l
-	t.forget(l.MAC, l.Address)
-	t.byKey[l.MAC] = append(t.byKey[l.MAC], l.Address)
-}
-
-func (t *Table) forget(key model.MAC, a netip.Addr) {
-	kept := t.byKey[key][:0]
-	for _, have := range t.byKey[key] {
-		if have != a {
-			kept = append(kept, have)
-		}
-	}
-	if len(kept) == 0 {
-		delete(t.byKey, key)
-		return
-	}
-	t.byKey[key] = kept
 }
 
 // ByKey gives the newest record that a machine has inside a network. Records
@@ -227,32 +330,38 @@ func (t *Table) forget(key model.MAC, a netip.Addr) {
 func (t *Table) ByKey(network netip.Prefix, key model.MAC) (model.Lease, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	addrs := t.byKey[key]
-	for i := len(addrs) - 1; i >= 0; i-- {
-		l := t.byAddr[addrs[i]]
-		if network.Contains(l.Address) && l.State != policy.StateDeclined {
-			return l, true
-		}
-	}
-	return model.Lease{}, false
+	return t.lease(t.rows.newest(network, key))
 }
 
 // ByAddr gives the record of an address, in whatever state.
 func (t *Table) ByAddr(a netip.Addr) (model.Lease, bool) {
+	if !a.Is4() {
+		return model.Lease{}, false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, ok := t.byAddr[a]
-	return l, ok
+	return t.lease(t.rows.byAddr(number(a)))
+}
+
+func (t *Table) lease(n uint32) (model.Lease, bool) {
+	if n == 0 {
+		return model.Lease{}, false
+	}
+	return t.rows.at(n).lease(), true
 }
 
 // All lists every record, in the order of addresses.
 func (t *Table) All() []model.Lease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := make([]model.Lease, 0, len(t.byAddr))
-	for _, l := range t.byAddr {
-		all = append(all, l)
+	all := make([]model.Lease, 0, t.rows.count)
+	for _, page := range t.rows.pages {
+		for i := range page {
+			if page[i].state != 0 {
+				all = append(all, page[i].lease())
+			}
+		}
 	}
-	sortByAddr(all)
+	slices.SortFunc(all, func(a, b model.Lease) int { return a.Address.Compare(b.Address) })
 	return all
 }
