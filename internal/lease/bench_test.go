@@ -150,7 +150,7 @@ func BenchmarkCommit(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				if err := table.Commit(); err != nil {
+				if err := table.Commit(1); err != nil {
 					b.Fatal(err)
 				}
 			}

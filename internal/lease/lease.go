@@ -26,7 +26,9 @@ type Table struct {
 	newest  int64  // when the newest change was decided
 	staged  *batch // what the next commit writes
 	spare   *batch // one that was written, for its memory
-	late    error  // a failed commit of changes whose own Commit is still to come
+	tickets uint64 // of the last change that was queued
+	failed  uint64 // the last ticket of a commit that failed
+	why     error  // how it did
 	broken  error  // the first fault after which the log cannot be believed
 
 	committing sync.Mutex // held while the disk works; taken before mu
@@ -126,72 +128,61 @@ func (t *Table) Close() error {
 	return t.log.close()
 }
 
-// Stage carries a change out in memory and queues its record. durable says
-// that it may not be acknowledged before a later Commit has returned nil.
-// Offers, and their end, are kept in memory only: an offer lost in a crash is
-// asked for again. Stage may be called while Commit waits for the disk. On an
-// error nothing has changed.
-func (t *Table) Stage(c policy.LeaseChange) (durable bool, err error) {
-	durable, _, err = t.stage(&c)
-	return durable, err
+// Stage carries a change out in memory and queues its record. The ticket is
+// for Commit, which must have returned nil before anybody is told of the
+// change; 0 says that there is nothing to wait for. Offers, and their end, are
+// kept in memory only: an offer lost in a crash is asked for again. Tickets
+// grow. Stage may be called while Commit waits for the disk. On an error
+// nothing has changed.
+func (t *Table) Stage(c policy.LeaseChange) (ticket uint64, err error) {
+	if c.Kind == policy.NoChange {
+		return 0, nil
+	}
+	if err := storable(&c.Lease); err != nil {
+		return 0, fmt.Errorf("keeping the lease of %s: %v", c.Lease.Address, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.log != nil && t.durable(&c) {
+		if t.broken != nil {
+			return 0, fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", t.log.path, t.broken)
+		}
+		t.tickets++
+		ticket = t.tickets
+		t.staged.add(&c.Lease, t.undo(&c.Lease))
+	}
+	t.put(&c.Lease)
+	return ticket, nil
 }
 
 // Commit puts all that is staged on stable storage, with one write and one
-// sync. When it returns nil, everything staged before the call is there. After
-// an error nothing of it may be acknowledged; the changes are undone in memory
-// where nothing has changed them again. Commit is for one goroutine, which
-// acknowledges for all.
-func (t *Table) Commit() error {
-	t.mu.Lock()
-	b, mine := t.staged, t.staged.n
-	t.mu.Unlock()
-	err := t.commit(b)
-
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	late := t.late
-	t.late = nil
-	if err == nil {
-		return late
-	}
-	if b.n > mine {
-		t.late = err // for the changes that came while we waited to write
-	}
-	return err
-}
-
-// Apply is Stage and Commit of one change, for any number of goroutines.
-func (t *Table) Apply(c policy.LeaseChange) error {
-	durable, b, err := t.stage(&c)
-	if err != nil || !durable {
+// sync. When it returns nil, whatever was staged before the call is there from
+// the ticket on. After an error nothing of that may be acknowledged; changes
+// that are not there are undone in memory, where nothing has changed them
+// again.
+//
+// The ticket is the first that the caller answers for. A commit carries what
+// others have staged as well, and when it fails, theirs has to fail too, which
+// comes later and finds nothing to write.
+func (t *Table) Commit(from uint64) error {
+	if err := t.commit(); err != nil {
 		return err
 	}
-	if err = t.commit(b); err != nil && b.n > 1 {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.late = err
-	}
-	return err
-}
-
-func (t *Table) stage(c *policy.LeaseChange) (durable bool, b *batch, err error) {
-	if c.Kind == policy.NoChange {
-		return false, nil, nil
-	}
-	if err := storable(&c.Lease); err != nil {
-		return false, nil, fmt.Errorf("keeping the lease of %s: %v", c.Lease.Address, err)
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log != nil && t.durable(c) {
-		if t.broken != nil {
-			return true, nil, fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", t.log.path, t.broken)
-		}
-		b, durable = t.staged, true
-		b.add(&c.Lease, t.undo(&c.Lease))
+	if from <= t.failed {
+		return t.why
 	}
-	t.put(&c.Lease)
-	return durable, b, nil
+	return nil
+}
+
+// Apply is Stage and Commit of one change.
+func (t *Table) Apply(c policy.LeaseChange) error {
+	ticket, err := t.Stage(c)
+	if err != nil || ticket == 0 {
+		return err
+	}
+	return t.Commit(ticket)
 }
 
 // durable reports whether a change has to be on disk. The record of an offer
@@ -213,35 +204,34 @@ func (t *Table) put(l *model.Lease) {
 	t.rows.put(l, t.changes)
 }
 
-// commit writes a batch, unless somebody else has, and says how that went.
-func (t *Table) commit(b *batch) error {
+// commit writes what is staged.
+func (t *Table) commit() error {
 	t.committing.Lock()
 	defer t.committing.Unlock()
-	if b.done {
-		return b.err
-	}
 	t.mu.Lock()
-	broken := t.broken
+	b, last, broken := t.staged, t.tickets, t.broken
 	if b.n > 0 {
-		t.staged = t.spare.emptied()
-		t.spare = nil
+		t.staged, t.spare = t.spare, nil
+		if t.staged == nil {
+			t.staged = &batch{}
+		}
 	}
 	t.mu.Unlock()
 	if b.n == 0 {
 		return nil
 	}
 
-	final := true
-	if b.err = broken; broken == nil {
-		final, b.err = t.log.write(b.frame, b.n)
+	final, err := true, broken
+	if broken == nil {
+		final, err = t.log.write(b.frame, b.n)
 	}
-	b.done = true
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b.err != nil {
+	if err != nil {
 		t.rollBack(b)
+		t.failed, t.why = last, err
 		if final && t.broken == nil {
-			t.broken = b.err
+			t.broken = err
 		}
 	} else if t.grown() {
 		t.background.Add(1)
@@ -249,9 +239,10 @@ func (t *Table) commit(b *batch) error {
 		go t.compactBehind()
 	}
 	if cap(b.undo) <= mostSpared {
+		b.empty()
 		t.spare = b
 	}
-	return b.err
+	return err
 }
 
 func (t *Table) compactBehind() {
@@ -269,8 +260,6 @@ type batch struct {
 	frame []byte // room for its head, then records
 	undo  []undo
 	n     int
-	done  bool
-	err   error
 }
 
 // undo is what stood where a change was staged.
@@ -290,13 +279,10 @@ func (b *batch) add(l *model.Lease, u undo) {
 	b.n++
 }
 
-// emptied is a new batch in the memory of an old one, if there is one.
-func (b *batch) emptied() *batch {
-	if b == nil {
-		return &batch{}
-	}
+// empty makes room for the next changes.
+func (b *batch) empty() {
 	clear(b.undo)
-	return &batch{frame: b.frame[:0], undo: b.undo[:0]}
+	b.frame, b.undo, b.n = b.frame[:0], b.undo[:0], 0
 }
 
 // undo notes what the next change of an address undoes.

@@ -242,21 +242,25 @@ func (c *clients) live(table *Table, rounds int) {
 // round is a few changes and their commit.
 func (c *clients) round(table *Table) {
 	var staged []model.Lease
+	first := uint64(0)
 	for range 1 + c.rnd.IntN(4) {
 		c.now = c.now.Add(time.Minute)
 		change := c.change(table)
-		durable, err := table.Stage(change)
+		ticket, err := table.Stage(change)
 		switch {
 		case err == nil && change.Kind == policy.Hold:
 			// What was acknowledged there has ended, and may be forgotten.
 			delete(c.acked, change.Lease.Address)
 			staged = slices.DeleteFunc(staged, func(l model.Lease) bool { return l.Address == change.Lease.Address })
-		case err == nil && durable:
+		case err == nil && ticket > 0:
+			if first == 0 {
+				first = ticket
+			}
 			staged = append(staged, change.Lease)
 			c.pending[change.Lease.Address] = append(c.pending[change.Lease.Address], change.Lease)
 		}
 	}
-	if table.Commit() == nil {
+	if table.Commit(first) == nil {
 		for _, l := range staged {
 			c.acked[l.Address] = l
 			delete(c.pending, l.Address)
@@ -420,8 +424,7 @@ func TestFullDiskForAWhile(t *testing.T) {
 			c.live(table, 5)
 			acked := len(c.acked)
 			d.failAt, d.fault = d.steps+1, syscall.ENOSPC
-			stage(t, table, bindAt(c.now, "10.77.2.99", "52:54:00:00:00:99"))
-			if table.Commit() == nil || len(c.acked) != acked {
+			if table.Apply(bindAt(c.now, "10.77.2.99", "52:54:00:00:00:99")) == nil || len(c.acked) != acked {
 				t.Fatal("a full disk acknowledged a lease")
 			}
 			if l, known := table.ByAddr(netip.MustParseAddr("10.77.2.99")); known {

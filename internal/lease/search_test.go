@@ -163,7 +163,7 @@ func fill(t testing.TB, table *Table, n int, now time.Time) {
 		}
 	}
 	if table.log != nil {
-		if err := table.Commit(); err != nil {
+		if err := table.Commit(1); err != nil {
 			t.Fatal(err)
 		}
 	}

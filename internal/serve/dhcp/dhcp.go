@@ -23,11 +23,12 @@ import (
 )
 
 // Leases is where changes of addresses are made durable. Stage carries a change
-// out; if it says so, Commit must have succeeded before anybody is told.
+// out. If it gives a ticket, Commit must have succeeded before anybody is told:
+// all that was staged from a ticket on is then on disk.
 type Leases interface {
 	policy.Leases
-	Stage(policy.LeaseChange) (durable bool, err error)
-	Commit() error
+	Stage(policy.LeaseChange) (ticket uint64, err error)
+	Commit(from uint64) error
 }
 
 // Server answers on any number of ports.
@@ -73,7 +74,10 @@ func (s *Server) Serve(ctx context.Context, conn netio.Conn) error {
 }
 
 // Held is an answer that may leave only when its lease is on disk.
-type Held struct{ answer }
+type Held struct {
+	answer
+	ticket uint64
+}
 
 // answer is a decision on its way out.
 type answer struct {
@@ -95,11 +99,11 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	now := s.Clock()
 	free := make([]answer, 0, len(batch))
 	for _, p := range batch {
-		a, durable, ok := s.answer(now, p)
+		a, ticket, ok := s.answer(now, p)
 		switch {
 		case !ok:
-		case durable:
-			held = append(held, Held{a})
+		case ticket > 0:
+			held = append(held, Held{a, ticket})
 		default:
 			free = append(free, a)
 		}
@@ -108,13 +112,13 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	return held
 }
 
-// Settle makes the leases of answers durable and then sends them. If that
-// fails none of them leaves: a client may only be told what is on disk.
+// Settle makes the leases of answers, which are in the order in which they were
+// taken, durable and then sends them. If that fails none of them leaves: a client may only be told what is on disk.
 func (s *Server) Settle(conn netio.Conn, held []Held) {
 	if len(held) == 0 {
 		return
 	}
-	err := s.Leases.Commit()
+	err := s.Leases.Commit(held[0].ticket)
 	now := s.Clock()
 	if err != nil {
 		for _, h := range held {
@@ -151,45 +155,45 @@ func (s *Server) send(now time.Time, conn netio.Conn, answers []answer) {
 	}
 }
 
-// answer takes one packet from octets to the octets of its answer. durable
-// says that the answer waits for the disk; ok is false where there is nothing
+// answer takes one packet from octets to the octets of its answer. With a
+// ticket the answer waits for the disk; ok is false where there is nothing
 // more to do.
-func (s *Server) answer(now time.Time, p netio.Packet) (a answer, durable, ok bool) {
+func (s *Server) answer(now time.Time, p netio.Packet) (a answer, ticket uint64, ok bool) {
 	in, ok := s.ingress(p)
 	if !ok {
-		return a, false, false
+		return a, 0, false
 	}
 	req, err := dhcp4.Parse(p.Data)
 	if err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
-		return a, false, false
+		return a, 0, false
 	}
 	facts := classify.DHCP(req, in)
-	decision, durable, err := s.decide(now, &facts)
+	decision, ticket, err := s.decide(now, &facts)
 	if err != nil {
 		s.emit(now, event.LeaseFault, &facts, slog.String("error", err.Error()))
-		return a, false, false
+		return a, 0, false
 	}
 	s.Boots.Heard(&facts, decision.Address)
 	a = answer{facts: &facts, decision: &decision}
 	if decision.Answer == policy.Ignore {
-		return a, durable, true
+		return a, ticket, true
 	}
 	if a.out, err = reply.Build(req, &facts, &decision); err != nil {
 		s.emit(now, event.DHCPSendFail, &facts, slog.String("error", err.Error()))
-		return a, false, false
+		return a, 0, false
 	}
-	return a, durable, true
+	return a, ticket, true
 }
 
 // decide looks up, decides and stages in one piece. After an error nothing may
 // be answered.
-func (s *Server) decide(now time.Time, f *classify.Facts) (policy.Decision, bool, error) {
+func (s *Server) decide(now time.Time, f *classify.Facts) (policy.Decision, uint64, error) {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	d := s.View().Decide(now, f)
-	durable, err := s.Leases.Stage(d.Change)
-	return d, durable, err
+	ticket, err := s.Leases.Stage(d.Change)
+	return d, ticket, err
 }
 
 // ingress says where a packet came in. Our address there is the one that it
