@@ -29,7 +29,7 @@ type Policy struct {
 	Config   *config.Config
 	images   []model.Image
 	programs Programs
-	owned    map[netip.Prefix][]config.Range // our share of each pool
+	owned    map[netip.Prefix][]Range // our blocks of each pool
 	byMAC    map[model.MAC]*model.Machine
 	reserved map[netip.Addr]*model.Machine
 }
@@ -41,13 +41,13 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		Config:   cfg,
 		images:   images,
 		programs: programs,
-		owned:    map[netip.Prefix][]config.Range{},
+		owned:    map[netip.Prefix][]Range{},
 		byMAC:    map[model.MAC]*model.Machine{},
 		reserved: map[netip.Addr]*model.Machine{},
 	}
 	for i := range cfg.Subnets {
 		s := &cfg.Subnets[i]
-		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+		p.owned[s.CIDR] = owned(s.Pool, ByShare(cfg.Server.Share))
 	}
 	for i := range cfg.Machines {
 		m := &cfg.Machines[i]
@@ -75,32 +75,7 @@ func (p *Policy) Image(name string) (model.Image, bool) {
 }
 
 // Owned gives the part of a subnet's pool that this server leases from.
-func (p *Policy) Owned(s *config.Subnet) []config.Range { return p.owned[s.CIDR] }
-
-// sharePart cuts part Index of Of out of a pool, counted in addresses. The
-// parts of all servers are disjoint and together the whole pool.
-func sharePart(pool []config.Range, share config.Share) []config.Range {
-	if share.Of <= 1 {
-		return pool
-	}
-	var total int64
-	for _, r := range pool {
-		total += r.Size()
-	}
-	from := total * int64(share.Index-1) / int64(share.Of)
-	to := total * int64(share.Index) / int64(share.Of) // exclusive
-	var part []config.Range
-	var at int64
-	for _, r := range pool {
-		size := r.Size()
-		lo, hi := max(from-at, 0), min(to-at, size)
-		if lo < hi {
-			part = append(part, config.Range{First: r.Nth(lo), Last: r.Nth(hi - 1)})
-		}
-		at += size
-	}
-	return part
-}
+func (p *Policy) Owned(s *config.Subnet) []Range { return p.owned[s.CIDR] }
 
 // machine finds who is asking: by MAC, else by UUID.
 func (p *Policy) machine(mac model.MAC, uuid model.UUID) *model.Machine {
