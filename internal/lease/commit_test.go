@@ -12,24 +12,24 @@ import (
 	"hobnail/internal/policy"
 )
 
-// countingStorage counts, and can hold the disk's work up.
-type countingStorage struct {
-	storage
+// countingFile counts, and can hold the disk's work up.
+type countingFile struct {
+	file
 	writes, syncs int
 	gate          chan struct{} // nil: never waits
 }
 
-func (c *countingStorage) Write(b []byte) (int, error) {
+func (c *countingFile) WriteAt(b []byte, at int64) (int, error) {
 	c.writes++
-	return c.storage.Write(b)
+	return c.file.WriteAt(b, at)
 }
 
-func (c *countingStorage) Sync() error {
+func (c *countingFile) Sync() error {
 	if c.gate != nil {
 		<-c.gate
 	}
 	c.syncs++
-	return c.storage.Sync()
+	return c.file.Sync()
 }
 
 func stage(t testing.TB, table *Table, changes ...policy.LeaseChange) {
@@ -49,18 +49,18 @@ func nth(n int) policy.LeaseChange {
 func TestManyLeasesCostOneSync(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
-	disk := &countingStorage{storage: table.log.file}
+	disk := &countingFile{file: table.log.file}
 	table.log.file = disk
 	for n := range 100 {
-		if durable, err := table.Stage(nth(n)); err != nil || !durable {
-			t.Fatalf("a lease: durable %v, error %v", durable, err)
+		if ticket, err := table.Stage(nth(n)); err != nil || ticket != uint64(n)+1 {
+			t.Fatalf("lease %d: ticket %v, error %v", n, ticket, err)
 		}
 	}
-	if durable, err := table.Stage(change(policy.Hold, policy.StateOffered, nth(200))); err != nil || durable {
-		t.Errorf("an offer: durable %v, error %v", durable, err)
+	if ticket, err := table.Stage(change(policy.Hold, policy.StateOffered, nth(200))); err != nil || ticket != 0 {
+		t.Errorf("an offer: ticket %v, error %v", ticket, err)
 	}
 	for range 2 { // the second has nothing to do
-		if err := table.Commit(); err != nil {
+		if err := table.Commit(1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,17 +77,17 @@ func TestManyLeasesCostOneSync(t *testing.T) {
 func TestStageWhileTheDiskWorks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
-	disk := &countingStorage{storage: table.log.file, gate: make(chan struct{})}
+	disk := &countingFile{file: table.log.file, gate: make(chan struct{})}
 	table.log.file = disk
 	stage(t, table, nth(1))
 	done := make(chan error)
-	go func() { done <- table.Commit() }()
+	go func() { done <- table.Commit(1) }()
 	disk.gate <- struct{}{} // the sync of the first batch is under way
 	stage(t, table, nth(2))
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- table.Commit() }()
+	go func() { done <- table.Commit(1) }()
 	disk.gate <- struct{}{}
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -104,13 +104,13 @@ func TestFullDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table := open(t, path)
 	apply(t, table, nth(1), nth(2))
-	disk := &faultyStorage{storage: table.log.file, write: syscall.ENOSPC}
+	disk := &faultyFile{file: table.log.file, write: syscall.ENOSPC}
 	table.log.file = disk
 
 	renewed := nth(1)
 	renewed.Lease.Expires = renewed.Lease.Expires.Add(1e9)
 	stage(t, table, renewed, change(policy.Free, policy.StateReleased, nth(2)), nth(3), nth(3))
-	err := table.Commit()
+	err := table.Commit(1)
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("error %v, want one that names %s and says that the disk is full", err, path)
 	}
@@ -124,5 +124,42 @@ func TestFullDisk(t *testing.T) {
 	table.Close()
 	if got := len(open(t, path).All()); got != 3 {
 		t.Errorf("%d leases, want 3", got)
+	}
+}
+
+// TestAFailedCommitFailsForAllThatItCarried: one loop decides, another
+// commits, so a commit carries changes whose answers are not its business yet.
+// When it fails, the commit that is for those finds nothing to write, and must
+// not let them go.
+func TestAFailedCommitFailsForAllThatItCarried(t *testing.T) {
+	table := open(t, filepath.Join(t.TempDir(), "leases.log"))
+	disk := &faultyFile{file: table.log.file, write: syscall.ENOSPC}
+	table.log.file = disk
+	var tickets []uint64
+	for n := range 3 {
+		ticket, err := table.Stage(nth(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tickets = append(tickets, ticket)
+	}
+	if err := table.Commit(tickets[0]); err == nil {
+		t.Fatal("a full disk stored a lease")
+	}
+	disk.write = nil
+	later, err := table.Stage(nth(9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ticket := range tickets[1:] {
+		if err := table.Commit(ticket); err == nil {
+			t.Errorf("lease %d was never written, and its commit says that it is stored", i+1)
+		}
+	}
+	if err := table.Commit(later); err != nil {
+		t.Errorf("a lease that is stored: %v", err)
+	}
+	if got := len(table.All()); got != 1 {
+		t.Errorf("%d leases are known, want the one that is stored", got)
 	}
 }

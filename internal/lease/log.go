@@ -2,183 +2,170 @@ package lease
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"sync"
+	"io/fs"
 	"syscall"
 
 	"hobnail/internal/model"
 )
 
-// log is the durable side of a table: one JSON record a line, each behind the
-// checksum of its own octets, so that a record says by itself whether it is
-// whole:
-//
-//	1a2b3c4d {"address":"10.77.2.50","mac":"52:54:00:12:34:56",…}
+// log is the durable side of a table.
 type log struct {
-	path string
-	file storage
-	end  int64 // of the last record that is stored
-	mu   sync.Mutex
-	// broken is the first failed write or sync. After it the kernel may have
-	// dropped the data and marked it clean, so no later success can be
-	// believed: nothing is written until the log is opened anew.
-	broken error
+	dir     folder
+	name    string // inside the folder
+	path    string // for errors
+	file    file
+	end     int64 // behind the last frame that is stored
+	records int   // up to there
+	base    int   // of them, those from when the log was last written anew
+
+	// copying collects what is stored while the log is written anew; nil
+	// when it is not.
+	copying *copied
 }
 
-// storage is what the log needs of its file: *os.File.
-type storage interface {
-	io.WriteSeeker
-	io.Closer
-	Sync() error
-	Truncate(size int64) error
+// copied is records that were stored, n of them.
+type copied struct {
+	frame []byte
+	n     int
 }
 
-func openLog(path string, each func(model.Lease)) (*log, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("opening the lease log: %v", err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("opening the lease log: %v", err)
-	}
-	end, err := replay(f, path, each)
-	if err == nil {
-		err = f.Truncate(end)
-	}
-	if err == nil {
-		_, err = f.Seek(end, io.SeekStart)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &log{path: path, file: f, end: end}, nil
-}
-
-// replay hands over every whole record and says where the last one ends.
-func replay(f *os.File, path string, each func(model.Lease)) (end int64, err error) {
-	r := bufio.NewReader(f)
-	for n := 1; ; n++ {
-		line, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return end, nil // what is left over has no end of line: torn
+// write appends a frame of n records and syncs it. After an error that is
+// final nothing more may be written: the kernel may have dropped the data and
+// marked it clean, so that no later success can be believed. A disk without
+// space is no such case; the log is then as it was.
+func (l *log) write(frame []byte, n int) (final bool, err error) {
+	seal(frame, l.end)
+	if _, err := l.file.WriteAt(frame, l.end); err != nil {
+		l.copying = nil
+		if full(err) && l.file.Truncate(l.end) == nil {
+			return false, fmt.Errorf("writing %s to %s: the disk is full: %v", leases(n), l.path, err)
 		}
-		if err != nil {
-			return 0, fmt.Errorf("reading the lease log %s: %v", path, err)
-		}
-		rec, err := decode(line)
-		if err != nil {
-			if _, more := r.ReadByte(); more == io.EOF {
-				return end, nil
-			}
-			return 0, fmt.Errorf("reading the lease log %s: record %d at offset %d is damaged (%v); "+
-				"restore the file or move it away, and no address in it will be known", path, n, end, err)
-		}
-		each(rec)
-		end += int64(len(line))
-	}
-}
-
-// refuses is the error of a log that no longer can be written.
-func (l *log) refuses() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.broken == nil {
-		return nil
-	}
-	return fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", l.path, l.broken)
-}
-
-func (l *log) breaks(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.broken = err
-}
-
-// write appends n records and syncs them. A full disk leaves the log as it
-// was; after any other fault nothing more is written.
-func (l *log) write(records []byte, n int) error {
-	if err := l.refuses(); err != nil {
-		return err
-	}
-	if _, err := l.file.Write(records); err != nil {
-		if full(err) && l.cut() == nil {
-			return fmt.Errorf("writing %d leases to %s: the disk is full: %v", n, l.path, err)
-		}
-		l.breaks(err)
-		return fmt.Errorf("writing %d leases to %s: %v", n, l.path, err)
+		return true, fmt.Errorf("writing %s to %s: %v", leases(n), l.path, err)
 	}
 	if err := l.file.Sync(); err != nil {
-		l.breaks(err)
-		return fmt.Errorf("syncing %d leases to %s: %v", n, l.path, err)
+		l.copying = nil
+		return true, fmt.Errorf("syncing %s to %s: %v", leases(n), l.path, err)
 	}
-	l.end += int64(len(records))
+	l.end += int64(len(frame))
+	l.records += n
+	if l.copying != nil {
+		l.copying.frame = append(l.copying.frame, frame[frameHead:]...)
+		l.copying.n += n
+	}
+	return false, nil
+}
+
+func leases(n int) string {
+	if n == 1 {
+		return "a lease"
+	}
+	return fmt.Sprintf("%d leases", n)
+}
+
+// full tells a disk that has no space from one that cannot be believed.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// replay hands over every record of a log, in the order in which they were
+// written. A torn last frame was never acknowledged and is passed over;
+// damage before it is an error.
+func (l *log) replay(each func(model.Lease)) error {
+	size, err := l.file.Size()
+	if err != nil {
+		return fmt.Errorf("reading the lease log %s: %v", l.path, err)
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(l.file, 0, size), 1<<16)
+	if begin, _ := r.Peek(len(header)); string(begin) != header {
+		return l.replayText(r, size, each)
+	}
+	l.end = int64(len(header))
+	r.Discard(len(header))
+	var frame []byte
+	for l.end < size {
+		records, err := l.next(r, &frame, size-l.end)
+		if err != nil {
+			return fmt.Errorf("reading the lease log %s: %v", l.path, err)
+		}
+		if records == nil {
+			return l.torn(size)
+		}
+		n, err := eachRecord(records, each)
+		if err != nil {
+			return l.damaged(l.end, err)
+		}
+		l.end += int64(frameHead + len(records))
+		l.records += n
+	}
 	return nil
 }
 
-// full tells a disk without space, which may have some again, from one that
-// cannot be believed.
-func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-
-// cut takes off what was written in part.
-func (l *log) cut() error {
-	if err := l.file.Truncate(l.end); err != nil {
-		return err
+// next reads a frame out of what is left; nil if there is no valid one.
+func (l *log) next(r *bufio.Reader, frame *[]byte, left int64) ([]byte, error) {
+	head, err := r.Peek(frameHead)
+	if err != nil {
+		return nil, ignoreEOF(err)
 	}
-	_, err := l.file.Seek(l.end, io.SeekStart)
+	length := frameLength(head)
+	if length == 0 || int64(length) > left {
+		return nil, nil
+	}
+	if cap(*frame) < length {
+		*frame = make([]byte, length)
+	}
+	*frame = (*frame)[:length]
+	if _, err := io.ReadFull(r, *frame); err != nil {
+		return nil, ignoreEOF(err)
+	}
+	return frameIn(*frame, l.end), nil
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
 	return err
 }
 
-func (l *log) close() error { return l.file.Close() }
-
-func encode(rec model.Lease) ([]byte, error) {
-	body, err := json.Marshal(rec)
-	if err != nil {
-		return nil, err
+// torn is no error if no frame comes after the place that is none.
+func (l *log) torn(size int64) error {
+	rest := make([]byte, size-l.end)
+	if _, err := l.file.ReadAt(rest, l.end); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the lease log %s: %v", l.path, err)
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(body), body), nil
-}
-
-func decode(line []byte) (rec model.Lease, err error) {
-	sum, body, ok := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-	if !ok {
-		return rec, errors.New("no checksum")
-	}
-	if want := fmt.Sprintf("%08x", crc32.ChecksumIEEE(body)); string(sum) != want {
-		return rec, fmt.Errorf("checksum %q, not %s", sum, want)
-	}
-	if err := json.Unmarshal(body, &rec); err != nil {
-		return rec, err
-	}
-	if !rec.Address.IsValid() {
-		return rec, errors.New("no address")
-	}
-	return rec, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing %s: %v", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing %s: %v", dir, err)
+	if anyFrame(rest, l.end) {
+		return l.damaged(l.end, errors.New("wrong checksum"))
 	}
 	return nil
 }
 
-func sortByAddr(all []model.Lease) {
-	slices.SortFunc(all, func(a, b model.Lease) int { return a.Address.Compare(b.Address) })
+func (l *log) damaged(at int64, why error) error {
+	return fmt.Errorf("reading the lease log %s: what was written at offset %d, after %s, is damaged (%v); "+
+		"restore the file or move it away, and no address in it will be known", l.path, at, leases(l.records), why)
+}
+
+// openLog reads a log, if there is one.
+func openLog(dir folder, name, path string, each func(model.Lease)) (*log, error) {
+	l := &log{dir: dir, name: name, path: path}
+	f, err := dir.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the lease log: %v", err)
+	}
+	l.file = f
+	if err := l.replay(each); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *log) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
 }

@@ -1,11 +1,14 @@
 package lease
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,27 +101,34 @@ func TestOffersAreNotWritten(t *testing.T) {
 	table := open(t, path)
 	offer := change(policy.Hold, policy.StateOffered, bind("10.77.2.53", "52:54:00:00:00:03"))
 	apply(t, table, offer, change(policy.Free, policy.StateReleased, offer))
-	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
-		t.Errorf("the log has %d octets, error %v; want none", info.Size(), err)
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(header)) {
+		t.Errorf("the log has %d octets, error %v; want its header", info.Size(), err)
 	}
 	if l, ok := table.ByAddr(netip.MustParseAddr("10.77.2.53")); !ok || l.State != policy.StateReleased {
 		t.Errorf("the record is %+v, there %v; want it released", l, ok)
 	}
 }
 
+// logOf is a log of one commit for each change.
+func logOf(t testing.TB, changes ...policy.LeaseChange) string {
+	content := []byte(header)
+	for _, c := range changes {
+		frame := appendRecord(make([]byte, frameHead), &c.Lease)
+		seal(frame, int64(len(content)))
+		content = append(content, frame...)
+	}
+	return string(content)
+}
+
 // TestDamage: a torn end was never acknowledged and goes; damage before it
 // stops the start, because addresses that are in use would be given again.
 func TestDamage(t *testing.T) {
-	one, err := encode(bind("10.77.2.51", "52:54:00:00:00:01").Lease)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := encode(bind("10.77.2.52", "52:54:00:00:00:02").Lease)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := fmt.Sprintf("record 2 at offset %d is damaged", len(one))
-	bent := []byte(strings.Replace(string(one), "10.77.2.51", "10.77.2.91", 1))
+	one, two := bind("10.77.2.51", lab1), bind("10.77.2.52", lab2)
+	first, both := logOf(t, one), logOf(t, one, two)
+	last := both[len(first):]
+	bent := strings.Replace(both, string(lab1), "52:54:00:00:00:ff", 1)
+	second := fmt.Sprintf("at offset %d, after a lease, is damaged", len(first))
+	stateless := strings.Replace(appendedRecord(one), "\x02", "\x07", 1)
 	for _, tc := range []struct {
 		name    string
 		content string
@@ -126,43 +136,116 @@ func TestDamage(t *testing.T) {
 		err     string // in the error, behind the path; "" for none
 	}{
 		{"an empty log", "", 0, ""},
-		{"whole records", string(one) + string(two), 2, ""},
-		{"an end cut in the checksum", string(one) + "1a2b", 1, ""},
-		{"an end cut in the record", string(one) + string(two[:40]), 1, ""},
-		{"an end cut before the end of line", string(one) + string(two[:len(two)-1]), 1, ""},
-		{"an end of zeros", string(one) + strings.Repeat("\x00", 100), 1, ""},
-		{"an end whose octets did not all arrive", string(one) + "\x00\x00\x00" + string(two[3:]), 1, ""},
-		{"a bent record in the middle", string(bent) + string(two), 0, "record 1 at offset 0 is damaged"},
-		{"a bent record after a good one", string(one) + string(bent) + string(two), 1, second},
-		{"a whole record without an address", string(one) + "a3a6bf43 {}\n" + string(two), 1, second + " (no address)"},
-		{"a line that is none of ours", string(one) + "hello\n" + string(two), 1, second + " (no checksum)"},
+		{"a log without leases", header, 0, ""},
+		{"whole commits", both, 2, ""},
+		{"an end cut in the head", first + last[:7], 1, ""},
+		{"an end cut in the record", first + last[:40], 1, ""},
+		{"an end of zeros", first + strings.Repeat("\x00", 100), 1, ""},
+		{"an end whose octets did not all arrive", first + last[:20] + "\x00\x00\x00" + last[23:], 1, ""},
+		{"an end that says a length it has not", first + last[:4] + "\xff\xff\xff\x00" + last[8:], 1, ""},
+		{"a commit that was written elsewhere", first + first[len(header):], 1, ""},
+		{"a bent record in the middle", bent, 0, "at offset 17, after 0 leases, is damaged (wrong checksum)"},
+		{"a bent record after a good one", both + logOf(t, one, two, one)[len(both):len(both)+20] + "?" + logOf(t, one, two, one, two)[len(both)+21:],
+			0, fmt.Sprintf("at offset %d, after 2 leases, is damaged (wrong checksum)", len(both))},
+		{"zeros in the middle", first + strings.Repeat("\x00", len(last)) + logOf(t, one, two, one)[len(both):], 0, second + " (wrong checksum)"},
+		{"a whole commit of what is no lease", sealed(first, stateless), 0, second + " (a record has state 7)"},
+		{"a whole commit with a lease in part", sealed(first, appendedRecord(one)[:30]), 0, second + " (a record is cut short)"},
+		{"a file that is no log", "hello\nhello\n", 0, "at offset 0, after 0 leases, is damaged (wrong checksum)"},
+		{"a log of a later version", "hobnail leases 2\n", 0, "at offset 0, after 0 leases, is damaged (wrong checksum)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "leases.log")
 			if err := os.WriteFile(path, []byte(tc.content), 0o640); err != nil {
 				t.Fatal(err)
 			}
-			table, err := Open(path)
 			if tc.err != "" {
-				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), tc.err) {
-					t.Errorf("error %v, want one that names %s and says %q", err, path, tc.err)
-				}
-				if b, _ := os.ReadFile(path); string(b) != tc.content {
-					t.Error("the damaged log was changed")
-				}
+				refused(t, path, tc.content, tc.err)
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
+			seen, err := Read(path)
+			if err != nil || len(seen) != tc.leases {
+				t.Errorf("%d leases read, error %v, want %d", len(seen), err, tc.leases)
 			}
+			if b, _ := os.ReadFile(path); string(b) != tc.content {
+				t.Error("reading changed the log")
+			}
+			table := open(t, path)
 			if got := len(table.All()); got != tc.leases {
 				t.Errorf("%d leases, want %d", got, tc.leases)
 			}
-			// What is written next stands behind the last whole record.
+			// What is written next stands behind the last whole commit.
 			apply(t, table, bind("10.77.2.59", "52:54:00:00:00:09"))
 			table.Close()
 			if got := len(open(t, path).All()); got != tc.leases+1 {
 				t.Errorf("%d leases after one more, want %d", got, tc.leases+1)
+			}
+		})
+	}
+}
+
+func appendedRecord(c policy.LeaseChange) string { return string(appendRecord(nil, &c.Lease)) }
+
+// sealed adds a commit of any octets to a log.
+func sealed(log, records string) string {
+	frame := append(make([]byte, frameHead), records...)
+	seal(frame, int64(len(log)))
+	return log + string(frame)
+}
+
+// refused opens a log in vain, and checks that it is as it was.
+func refused(t *testing.T, path, content, because string) {
+	t.Helper()
+	_, opening := Open(path)
+	_, reading := Read(path)
+	for _, err := range []error{opening, reading} {
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), because) {
+			t.Errorf("error %v, want one that names %s and says %q", err, path, because)
+		}
+	}
+	if b, _ := os.ReadFile(path); string(b) != content {
+		t.Error("the damaged log was changed")
+	}
+}
+
+// TestTextLogs: the log of the first builds is read and written anew.
+func TestTextLogs(t *testing.T) {
+	line := func(c policy.LeaseChange) string {
+		body, err := json.Marshal(c.Lease)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%08x %s\n", crc32.ChecksumIEEE(body), body)
+	}
+	one, two := line(bind("10.77.2.51", lab1)), line(bind("10.77.2.52", lab2))
+	for _, tc := range []struct {
+		name, content string
+		leases        int
+		err           string
+	}{
+		{"two leases", one + two, 2, ""},
+		{"a torn end", one + two[:50], 1, ""},
+		{"an end without its end of line", one + two[:len(two)-1], 1, ""},
+		{"a bent record in the middle", strings.Replace(one, "51", "91", 1) + two, 0, "at offset 0, after 0 leases, is damaged (wrong checksum)"},
+		{"a record without an address", "a3a6bf43 {}\n" + two, 0, "at offset 0, after 0 leases, is damaged (it is no IPv4 address)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "leases.log")
+			if err := os.WriteFile(path, []byte(tc.content), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if tc.err != "" {
+				refused(t, path, tc.content, tc.err)
+				return
+			}
+			for range 2 {
+				table := open(t, path)
+				if got := len(table.All()); got != tc.leases {
+					t.Errorf("%d leases, want %d", got, tc.leases)
+				}
+				table.Close()
+			}
+			if b, _ := os.ReadFile(path); !strings.HasPrefix(string(b), header) {
+				t.Errorf("the log was not written anew: %.40q", b)
 			}
 		})
 	}
@@ -181,26 +264,26 @@ func TestOpenSaysWhatFailed(t *testing.T) {
 	}
 }
 
-// faultyStorage fails as a disk does: at a write, which may be done in part,
+// faultyFile fails as a disk does: at a write, which may be done in part,
 // or at a sync.
-type faultyStorage struct {
-	storage
+type faultyFile struct {
+	file
 	write, sync error
 }
 
-func (f *faultyStorage) Write(b []byte) (int, error) {
+func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
 	if f.write != nil {
-		n, _ := f.storage.Write(b[:len(b)/2])
+		n, _ := f.file.WriteAt(b[:len(b)/2], at)
 		return n, f.write
 	}
-	return f.storage.Write(b)
+	return f.file.WriteAt(b, at)
 }
 
-func (f *faultyStorage) Sync() error {
+func (f *faultyFile) Sync() error {
 	if f.sync != nil {
 		return f.sync
 	}
-	return f.storage.Sync()
+	return f.file.Sync()
 }
 
 // TestDiskFault: what could not be stored is not acknowledged and not known,
@@ -213,14 +296,14 @@ func TestDiskFault(t *testing.T) {
 		write, sync error
 		want        string
 	}{
-		{"a write that fails half way", fault, nil, "writing 1 leases to "},
-		{"a sync that fails", nil, fault, "syncing 1 leases to "},
+		{"a write that fails half way", fault, nil, "writing a lease to "},
+		{"a sync that fails", nil, fault, "syncing a lease to "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "leases.log")
 			table := open(t, path)
 			apply(t, table, bind("10.77.2.51", "52:54:00:00:00:01"))
-			disk := &faultyStorage{storage: table.log.file, write: tc.write, sync: tc.sync}
+			disk := &faultyFile{file: table.log.file, write: tc.write, sync: tc.sync}
 			table.log.file = disk
 
 			err := table.Apply(bind("10.77.2.52", "52:54:00:00:00:02"))
@@ -280,6 +363,7 @@ func TestAnyCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		states := [][]model.Lease{nil}
+		atLeast := int64(len(header))
 		var ends []int64
 		for range rapid.IntRange(1, 12).Draw(t, "changes") {
 			c := bind(
@@ -298,7 +382,7 @@ func TestAnyCrash(t *testing.T) {
 			states, ends = append(states, table.All()), append(ends, info.Size())
 		}
 		table.Close()
-		cut := rapid.Int64Range(0, ends[len(ends)-1]).Draw(t, "cut")
+		cut := rapid.Int64Range(atLeast, ends[len(ends)-1]).Draw(t, "cut")
 		if err := os.Truncate(path, cut); err != nil {
 			t.Fatal(err)
 		}
@@ -322,12 +406,10 @@ func TestAnyCrash(t *testing.T) {
 // FuzzReplay: whatever stands in the file, opening it ends with leases or with
 // an error, and never changes a file that it refuses.
 func FuzzReplay(f *testing.F) {
-	line, err := encode(bind("10.77.2.51", "52:54:00:00:00:01").Lease)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(line)
-	f.Add(append(line, line[:30]...))
+	log := logOf(f, bind("10.77.2.51", lab1), bind("10.77.2.52", lab2))
+	f.Add([]byte(log))
+	f.Add([]byte(log[:len(log)-30]))
+	f.Add([]byte(sealed(header, "\x02")))
 	f.Add([]byte("a3a6bf43 {}\na3a6bf43 {}\n"))
 	path := filepath.Join(f.TempDir(), "leases.log")
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -342,9 +424,15 @@ func FuzzReplay(f *testing.F) {
 			}
 			return
 		}
-		defer table.Close()
-		if !strings.HasPrefix(string(content), string(after)) {
-			t.Errorf("% x became % x", content, after)
+		before := table.All()
+		table.Close()
+		again, err := Open(path)
+		if err != nil {
+			t.Fatalf("what was written anew does not open: %v\n% x", err, after)
+		}
+		defer again.Close()
+		if !slices.Equal(before, again.All()) {
+			t.Errorf("% x was %+v and became %+v", content, before, again.All())
 		}
 	})
 }

@@ -179,7 +179,8 @@ type Lease struct {
 	MAC      MAC        `json:"mac"`
 	ClientID string     `json:"client_id,omitempty"` // option 61 as hexadecimal digits
 	Hostname string     `json:"hostname,omitempty"`  // option 12 as sent: untrusted
+	Circuit  string     `json:"circuit,omitempty"`   // relay and option 82.1, where they name one; see policy
 	Start    time.Time  `json:"start"`
 	Expires  time.Time  `json:"expires"`
-	State    string     `json:"state"` // bound, released, declined
+	State    string     `json:"state"` // offered, bound, released, declined
 }

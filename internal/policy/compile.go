@@ -29,10 +29,10 @@ type Policy struct {
 	Config   *config.Config
 	images   []model.Image
 	programs Programs
-	owned    map[netip.Prefix][]config.Range // our share of each pool
-	options  map[netip.Prefix][]Option       // what each place gives to whoever asks
-	giving   []*config.Rule                  // rules with options
-	links    map[string][]*config.Subnet     // subnets that share a link, by its name
+	owned    map[netip.Prefix][]Range    // our blocks of each pool
+	options  map[netip.Prefix][]Option   // what each place gives to whoever asks
+	giving   []*config.Rule              // rules with options
+	links    map[string][]*config.Subnet // subnets that share a link, by its name
 	byMAC    map[model.MAC]*model.Machine
 	byUUID   map[model.UUID]*model.Machine // in either byte order
 	byID     map[string]*model.Machine     // client id in hexadecimal digits
@@ -53,7 +53,7 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		Config:   cfg,
 		images:   images,
 		programs: programs,
-		owned:    map[netip.Prefix][]config.Range{},
+		owned:    map[netip.Prefix][]Range{},
 		options:  map[netip.Prefix][]Option{},
 		links:    map[string][]*config.Subnet{},
 		byMAC:    map[model.MAC]*model.Machine{},
@@ -64,7 +64,7 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 	}
 	for i := range cfg.Subnets {
 		s := &cfg.Subnets[i]
-		p.owned[s.CIDR] = sharePart(s.Pool, cfg.Server.Share)
+		p.owned[s.CIDR] = owned(s.Pool, ByShare(cfg.Server.Share))
 		p.options[s.CIDR] = placeOptions(cfg, s)
 		if s.Link != "" {
 			p.links[s.Link] = append(p.links[s.Link], s)
@@ -111,7 +111,7 @@ func (p *Policy) Image(name string) (model.Image, bool) {
 }
 
 // Owned gives the part of a subnet's pool that this server leases from.
-func (p *Policy) Owned(s *config.Subnet) []config.Range { return p.owned[s.CIDR] }
+func (p *Policy) Owned(s *config.Subnet) []Range { return p.owned[s.CIDR] }
 
 // sharing lists the subnets of the link that a subnet is on: itself first,
 // then the others in the order of the file.
@@ -126,31 +126,6 @@ func (p *Policy) sharing(s *config.Subnet) []*config.Subnet {
 		}
 	}
 	return all
-}
-
-// sharePart cuts part Index of Of out of a pool, counted in addresses. The
-// parts of all servers are disjoint and together the whole pool.
-func sharePart(pool []config.Range, share config.Share) []config.Range {
-	if share.Of <= 1 {
-		return pool
-	}
-	var total int64
-	for _, r := range pool {
-		total += r.Size()
-	}
-	from := total * int64(share.Index-1) / int64(share.Of)
-	to := total * int64(share.Index) / int64(share.Of) // exclusive
-	var part []config.Range
-	var at int64
-	for _, r := range pool {
-		size := r.Size()
-		lo, hi := max(from-at, 0), min(to-at, size)
-		if lo < hi {
-			part = append(part, config.Range{First: r.Nth(lo), Last: r.Nth(hi - 1)})
-		}
-		at += size
-	}
-	return part
 }
 
 // machine finds who is asking: by MAC, else by UUID, by client id, by the port

@@ -134,7 +134,17 @@ type Leases interface {
 	ByKey(network netip.Prefix, key model.MAC) (model.Lease, bool)
 	// ByAddr gives the record of an address.
 	ByAddr(netip.Addr) (model.Lease, bool)
+	// Free gives an address that no record keeps at a time and that skip does
+	// not refuse. It looks from start on, counted through the ranges, and
+	// from their beginning after their end; where there are no records, the
+	// first that skip lets pass is the answer. skip does not ask Leases.
+	Free(ranges []Range, start int64, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool)
+	// Kept counts the addresses of the ranges that records keep at a time.
+	Kept(ranges []Range, now time.Time) int64
 }
+
+// Range is a run of addresses of a pool.
+type Range = config.Range
 
 // View is everything a decision may look at: an immutable snapshot.
 type View struct {

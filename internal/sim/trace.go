@@ -198,3 +198,11 @@ func (NoLeases) ByKey(netip.Prefix, model.MAC) (model.Lease, bool) { return mode
 
 // ByAddr finds nothing.
 func (NoLeases) ByAddr(netip.Addr) (model.Lease, bool) { return model.Lease{}, false }
+
+// Free finds every address free.
+func (NoLeases) Free(ranges []policy.Range, start int64, _ time.Time, skip func(netip.Addr) bool) (netip.Addr, bool) {
+	return policy.FirstFree(ranges, start, skip)
+}
+
+// Kept counts none.
+func (NoLeases) Kept([]policy.Range, time.Time) int64 { return 0 }

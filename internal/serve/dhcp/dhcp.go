@@ -24,11 +24,12 @@ import (
 )
 
 // Leases is where changes of addresses are made durable. Stage carries a change
-// out; if it says so, Commit must have succeeded before anybody is told.
+// out. If it gives a ticket, Commit must have succeeded before anybody is told:
+// all that was staged from a ticket on is then on disk.
 type Leases interface {
 	policy.Leases
-	Stage(policy.LeaseChange) (durable bool, err error)
-	Commit() error
+	Stage(policy.LeaseChange) (ticket uint64, err error)
+	Commit(from uint64) error
 }
 
 // Server answers on any number of ports.
@@ -90,7 +91,8 @@ type work struct {
 	facts    classify.Facts
 	decision policy.Decision
 	reply    reply.Reply
-	answers  bool // there is a reply
+	answers  bool   // there is a reply
+	ticket   uint64 // of its change of a lease; 0: it waits for none
 }
 
 func (w *work) datagram() netio.Datagram {
@@ -102,7 +104,7 @@ func (w *work) datagram() netio.Datagram {
 
 func (s *Server) work() *work {
 	if w, ok := s.works.Get().(*work); ok {
-		w.answers = false
+		w.answers, w.ticket = false, 0
 		return w
 	}
 	return new(work)
@@ -115,11 +117,11 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	free := make([]*work, 0, len(batch))
 	for _, p := range batch {
 		w := s.work()
-		durable, ok := s.answer(conn, w, now, p)
+		ok := s.answer(conn, w, now, p)
 		switch {
 		case !ok:
 			s.works.Put(w)
-		case durable:
+		case w.ticket > 0:
 			held = append(held, Held{w})
 		default:
 			free = append(free, w)
@@ -129,13 +131,13 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 	return held
 }
 
-// Settle makes the leases of answers durable and then sends them. If that
-// fails none of them leaves: a client may only be told what is on disk.
+// Settle makes the leases of answers, which are in the order in which they were
+// taken, durable and then sends them. If that fails none of them leaves: a client may only be told what is on disk.
 func (s *Server) Settle(conn netio.Conn, held []Held) {
 	if len(held) == 0 {
 		return
 	}
-	err := s.Leases.Commit()
+	err := s.Leases.Commit(held[0].ticket)
 	now := s.Clock()
 	all := make([]*work, len(held))
 	for i, h := range held {
@@ -175,54 +177,54 @@ func (s *Server) send(now time.Time, conn netio.Conn, all []*work) {
 	}
 }
 
-// answer takes one packet from octets to the octets of its answer. durable
-// says that the answer waits for the disk; ok is false where there is nothing
-// more to do.
-func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet) (durable, ok bool) {
+// answer takes one packet from octets to the octets of its answer, and reports
+// false where there is nothing more to do. With a ticket the answer waits for
+// the disk.
+func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet) bool {
 	in, ok := s.ingress(p)
 	if !ok {
-		return false, false
+		return false
 	}
 	req := &w.request
 	err := req.Parse(p.Data)
 	if err == nil && req.Op == dhcp4.OpReply && s.siteAnswer(conn, now, p, req) {
-		return false, false
+		return false
 	}
 	if err != nil || req.Op != dhcp4.OpRequest {
 		s.dropped(now, p, err)
-		return false, false
+		return false
 	}
 	w.facts = classify.DHCP(req, in)
-	durable, err = s.decide(w, now)
-	if err != nil {
+	if err := s.decide(w, now); err != nil {
 		s.emit(now, event.LeaseFault, &w.facts, slog.String("error", err.Error()))
-		return false, false
+		return false
 	}
 	if w.facts.Boots() {
 		remembered := w.facts
 		s.Boots.Heard(&remembered, w.decision.Address)
 	}
 	if s.passOn(conn, now, w) {
-		return false, false
+		return false
 	}
 	if w.decision.Answer == policy.Ignore {
-		return durable, true
+		return true
 	}
 	if err := w.reply.Make(req, &w.facts, &w.decision); err != nil {
 		s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", err.Error()))
-		return false, false
+		return false
 	}
 	w.answers = true
-	return durable, true
+	return true
 }
 
 // decide looks up, decides and stages in one piece. After an error nothing may
 // be answered.
-func (s *Server) decide(w *work, now time.Time) (durable bool, err error) {
+func (s *Server) decide(w *work, now time.Time) (err error) {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	s.View().DecideInto(&w.decision, now, &w.facts)
-	return s.Leases.Stage(w.decision.Change)
+	w.ticket, err = s.Leases.Stage(w.decision.Change)
+	return err
 }
 
 // ingress says where a packet came in. Our address there is the one that it

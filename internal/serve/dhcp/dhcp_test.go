@@ -271,14 +271,22 @@ func TestBootsAreRemembered(t *testing.T) {
 // fullDisk is a lease table that can store nothing.
 type fullDisk struct{ *lease.Table }
 
-func (fullDisk) Stage(c policy.LeaseChange) (bool, error) { return c.Kind == policy.Bind, nil }
-func (fullDisk) Commit() error                            { return errors.New("no space left on device") }
+func (fullDisk) Stage(c policy.LeaseChange) (uint64, error) { return ticketFor(c), nil }
+func (fullDisk) Commit(uint64) error                        { return errors.New("no space left on device") }
+
+// ticketFor is the ticket that a disk would give.
+func ticketFor(c policy.LeaseChange) uint64 {
+	if c.Kind == policy.Bind {
+		return 1
+	}
+	return 0
+}
 
 // brokenLog is one that has failed before.
 type brokenLog struct{ *lease.Table }
 
-func (brokenLog) Stage(policy.LeaseChange) (bool, error) {
-	return true, errors.New("the lease log failed earlier and needs a restart")
+func (brokenLog) Stage(policy.LeaseChange) (uint64, error) {
+	return 0, errors.New("the lease log failed earlier and needs a restart")
 }
 
 // failingConn is a network that takes nothing.

@@ -95,12 +95,12 @@ type slowDisk struct {
 	commits int
 }
 
-func (d *slowDisk) Stage(c policy.LeaseChange) (bool, error) {
+func (d *slowDisk) Stage(c policy.LeaseChange) (uint64, error) {
 	_, err := d.Table.Stage(c)
-	return c.Kind == policy.Bind, err
+	return ticketFor(c), err
 }
 
-func (d *slowDisk) Commit() error {
+func (d *slowDisk) Commit(uint64) error {
 	<-d.release
 	d.mu.Lock()
 	defer d.mu.Unlock()
