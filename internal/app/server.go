@@ -187,6 +187,7 @@ func (s *Server) run(ctx context.Context, services []service) error {
 			ended <- err
 		}()
 	}
+	go paceGC(ctx)
 	go s.reloads(ctx)
 	go s.prefetch(ctx)
 	var errs []error
