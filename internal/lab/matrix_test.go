@@ -57,6 +57,9 @@ pool   = "10.77.2.50-10.77.2.99"
 router = "` + routerAddr + `"
 `
 
+// proxied makes hobnail stand beside the site's DHCP server and not ask it.
+const proxied = "dhcp = \"proxy\"\n"
+
 // boots lets every machine start an image without a question.
 func boots(image string) string { return fmt.Sprintf("\n[boot]\nunknown = %q\n", image) }
 
@@ -96,13 +99,13 @@ func TestMatrix(t *testing.T) {
 	for _, r := range []row{
 		{"01-bios-relay", BIOS, relayed, menu("kernel") + gives + images,
 			[]string{ipxe, kernelLine}},
-		{"02-bios-proxy-beside-dnsmasq", BIOS, besideDnsmasq, boots("installer") + images,
+		{"02-bios-proxy-beside-dnsmasq", BIOS, besideDnsmasq, proxied + boots("installer") + images,
 			[]string{ipxe, kernelLine}},
 		{"03-uefi-x64-relay-to-installer", UEFIx64, relayed, menu("installer") + gives + images,
 			[]string{grub, kernelLine, `Select a language`}},
 		{"04-uefi-x64-secure-boot-relay", UEFIx64Secure, relayed, gives + reserved("kernel") + images,
 			[]string{grub, kernelLine, `secureboot: Secure boot enabled`}},
-		{"05-uefi-x64-proxy-beside-kea-relay", UEFIx64, relayedBesideKea, menu("installer") + images,
+		{"05-uefi-x64-proxy-beside-kea-relay", UEFIx64, relayedBesideKea, proxied + menu("installer") + images,
 			[]string{ipxe, kernelLine}},
 		{"06-uefi-ia32-same-link", UEFIIA32, sameLink, menu("kernel") + gives + images,
 			[]string{grub, kernelLine}},

@@ -7,9 +7,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"hobnail/internal/model"
 	"hobnail/internal/wire/dhcp4"
 )
 
@@ -82,13 +84,18 @@ func twoBesideDnsmasq(l *Lab, lan *Link, conf string) (*Server, *Capture) {
 // hasLease reads the site's server's own file.
 func hasLease(t *testing.T, l *Lab, file, mac string) {
 	t.Helper()
+	if !leased(t, l, file, mac) {
+		t.Errorf("the site's DHCP server has no lease for %s in %s", mac, l.Path(file))
+	}
+}
+
+func leased(t *testing.T, l *Lab, file, mac string) bool {
+	t.Helper()
 	b, err := os.ReadFile(l.Path(file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(b), mac) {
-		t.Errorf("the site's DHCP server has no lease for %s:\n%s", mac, b)
-	}
+	return strings.Contains(string(b), mac)
 }
 
 // siteServer is somebody else's DHCP server, and where it keeps its leases.
@@ -234,4 +241,227 @@ func isProxied(t *testing.T, when string, p *dhcp4.Packet) {
 	if p.YIAddr.String() != "0.0.0.0" || p.File != "m/5254004c4301/uefi-x64/snponly.efi" {
 		t.Errorf("%s: an offer of %s with file %q, want a proxy's", when, p.YIAddr, p.File)
 	}
+}
+
+// TestMergeForEveryClient: what each kind of client gets in the site's answer.
+func TestMergeForEveryClient(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	record := l.Capture(lan)
+	l.Host("dhcp", lan, otherAddr+"/24", "").DnsmasqPlain(plainPlan())
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail(merges)
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, nil)
+	feature := dhcp4.Option{Code: dhcp4.OptIPXE, Data: []byte{0x13, 1, 1}}
+	for i, tc := range []struct {
+		name   string
+		opts   dhcp4.Options
+		file   string // of the header; "" for none
+		name67 string // option 67; "" for none
+		class  string // option 60
+		ipxe   string // option 175
+	}{
+		{"a BIOS ROM", firmwareOptions("PXEClient:Arch:00000:UNDI:002001", 0), "m/MAC/bios/undionly.kpxe", "m/MAC/bios/undionly.kpxe\x00", "PXEClient", ""},
+		{"ARM64 UEFI", firmwareOptions("PXEClient:Arch:00011:UNDI:003000", 11), "m/MAC/uefi-arm64/shimaa64.efi", "m/MAC/uefi-arm64/shimaa64.efi\x00", "PXEClient", ""},
+		{"iPXE", firmwareOptions("PXEClient:Arch:00007:UNDI:003010", 7, dhcp4.Option{Code: dhcp4.OptUserClass, Data: []byte("iPXE")}, feature),
+			"http://10.77.2.2:8080/m/MAC/uefi-x64/boot.ipxe", "http://10.77.2.2:8080/m/MAC/uefi-x64/boot.ipxe\x00", "PXEClient", "\x01\x01\x64\xb0\x01\x01"},
+		{"UEFI that boots by HTTP", firmwareOptions("HTTPClient:Arch:00016:UNDI:003000", 16), "", "http://10.77.2.2:8080/m/MAC/uefi-x64/boot.img\x00", "HTTPClient", ""},
+		{"U-Boot", firmwareOptions("U-Boot.armv8", 22), "m/MAC/uefi-arm64/boot.scr.uimg", "", "", ""},
+	} {
+		c.mac[5], c.opts = byte(0x10+i), tc.opts
+		offer := c.discover(localAddr)[localAddr]
+		if offer == nil {
+			t.Fatalf("%s got no offer\n%s", tc.name, hobnail.Output())
+		}
+		ack := c.request(offer)
+		if ack == nil {
+			t.Fatalf("%s got no ACK\n%s", tc.name, hobnail.Output())
+		}
+		for _, p := range []*dhcp4.Packet{offer, ack} {
+			mac := hexDigits(string(model.MACFromBytes(p.HardwareAddr())))
+			want := []string{tc.file, tc.name67, tc.class, tc.ipxe}
+			got := []string{strings.ReplaceAll(p.File, mac, "MAC")}
+			for _, code := range []dhcp4.OptionCode{dhcp4.OptBootFileName, dhcp4.OptVendorClass, dhcp4.OptIPXE} {
+				v, _ := p.Options.Get(code)
+				got = append(got, strings.ReplaceAll(string(v), mac, "MAC"))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s to %s (-want +got):\n%s", p.Type(), tc.name, diff)
+			}
+		}
+	}
+	record.CheckDHCP(netip.MustParseAddr(localAddr))
+}
+
+// TestMergePassesBack: what a machine says of an address that it has through
+// us reaches the server that gave it; a stranger's word does not.
+func TestMergePassesBack(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	l.Host("dhcp", lan, otherAddr+"/24", "").DnsmasqPlain(plainPlan())
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail(merges)
+	host := l.Host("client", lan, "10.77.2.7/24", "")
+	c := host.client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+	takes := func() *dhcp4.Packet {
+		offer := c.discover(localAddr)[localAddr]
+		if offer == nil {
+			t.Fatalf("no offer\n%s", hobnail.Output())
+		}
+		ack := c.request(offer)
+		if ack == nil || !leased(t, l, "dnsmasq-dhcp.leases", "52:54:00:4c:43:01") {
+			t.Fatalf("the lease is not in the site's file after %+v", ack)
+		}
+		return ack
+	}
+	from := func(ack *dhcp4.Packet, decline bool) func(*dhcp4.Packet) {
+		return func(p *dhcp4.Packet) {
+			p.Options.AddAddr(dhcp4.OptServerID, netip.MustParseAddr(localAddr))
+			if decline {
+				p.Options.AddAddr(dhcp4.OptRequestedAddr, ack.YIAddr)
+			} else {
+				p.CIAddr = ack.YIAddr
+			}
+		}
+	}
+	ack := takes()
+	c.mac[5]++
+	c.send(dhcp4.Release, localAddr, from(ack, false))
+	hobnail.WaitFor(`no answer given.*4c:43:02.*was not offered to this machine through us`, startup)
+	c.mac[5]--
+	if !leased(t, l, "dnsmasq-dhcp.leases", "52:54:00:4c:43:01") {
+		t.Error("a stranger gave the address back")
+	}
+	c.send(dhcp4.Release, localAddr, from(ack, false))
+	if !poll(5*time.Second, func() bool { return !leased(t, l, "dnsmasq-dhcp.leases", "52:54:00:4c:43:01") }) {
+		t.Error("the site's server still has the lease after the RELEASE")
+	}
+	ack = takes()
+	c.send(dhcp4.Decline, "255.255.255.255", from(ack, true))
+	if !poll(5*time.Second, func() bool { return !leased(t, l, "dnsmasq-dhcp.leases", "52:54:00:4c:43:01") }) {
+		t.Error("the site's server still has the lease after the DECLINE")
+	}
+}
+
+// TestMergeBesideTwoServers: the REQUEST goes on to the server whose offer it
+// takes.
+func TestMergeBesideTwoServers(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	plan := plainPlan()
+	plan.First, plan.Last = "10.77.2.150", "10.77.2.159"
+	l.Host("dhcp", lan, otherAddr+"/24", "").DnsmasqPlain(plan)
+	plan.First, plan.Last = "10.77.2.190", "10.77.2.199"
+	l.Host("kea", lan, "10.77.2.4/24", "").Kea(plan)
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail(merges)
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+
+	byPool := map[string]*dhcp4.Packet{}
+	c.xid++
+	c.send(dhcp4.Discover, "255.255.255.255", nil)
+	c.hear(3*time.Second, func(p *dhcp4.Packet) bool {
+		if serverOf(p) == localAddr {
+			byPool[p.YIAddr.String()[:9]] = p
+		}
+		return len(byPool) == 2
+	})
+	if byPool["10.77.2.1"] == nil {
+		t.Fatalf("no offer\n%s", hobnail.Output())
+	}
+	ack := c.request(byPool["10.77.2.1"])
+	if ack == nil {
+		t.Fatalf("no ACK\n%s", hobnail.Output())
+	}
+	file := "dnsmasq-dhcp.leases"
+	if ack.YIAddr.As4()[3] >= 190 {
+		file = "kea-kea/leases.csv"
+	}
+	hasLease(t, l, file, "52:54:00:4c:43:01")
+}
+
+// TestTwoHobnailsBehindARelay: both pass on, neither passes on what the other
+// sent, and either finishes.
+func TestTwoHobnailsBehindARelay(t *testing.T) {
+	t.Parallel()
+	const second = "10.77.1.4"
+	l := New(t)
+	lan, core := l.Link("lan"), l.Link("core")
+	helper(l, lan, core, core2Addr, coreAddr, second)
+	record := l.Capture(core)
+	l.Host("dhcp", core, core2Addr+"/24", coreRouter).Kea(plainPlan())
+	l.Host("srv", core, coreAddr+"/24", coreRouter).Hobnail("")
+	hobnail := l.Host("srv2", core, second+"/24", coreRouter).Hobnail("")
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+
+	offers := c.discover(coreAddr, second, core2Addr)
+	offer := offers[second]
+	if offer == nil || offers[coreAddr] == nil {
+		t.Fatalf("offers of %v, want one of each\n%s", offers, hobnail.Output())
+	}
+	isMerged(t, "OFFER", offer, second)
+	ack := c.request(offer)
+	if ack == nil || ack.YIAddr != offer.YIAddr {
+		t.Fatalf("the REQUEST was answered with %+v\n%s", ack, hobnail.Output())
+	}
+	hasLease(t, l, "kea-dhcp/leases.csv", "52:54:00:4c:43:01")
+	asked := 0
+	for _, d := range record.Datagrams(67) {
+		if isDiscover(d.Payload) && [6]byte(d.Payload[28:34]) == c.mac {
+			asked++
+		}
+	}
+	// Of each of at most three tries: to three servers by the relay, and by
+	// each of ours at most twice.
+	if asked > 3*(3+2*2) {
+		t.Errorf("one machine's DISCOVER was seen %d times", asked)
+	}
+	record.CheckDHCP(netip.MustParseAddr(second))
+}
+
+// TestMergeWithAServerBeyondARouter: hobnail is on the machines' link, the
+// site's server is not. The router's helper takes our broadcast along.
+func TestMergeWithAServerBeyondARouter(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan, core := l.Link("lan"), l.Link("core")
+	helper(l, lan, core, core2Addr)
+	l.Host("dhcp", core, core2Addr+"/24", coreRouter).Kea(plainPlan())
+	hobnail := l.Host("srv", lan, localAddr+"/24", routerAddr).Hobnail("")
+	hobnail.WaitFor(`site's DHCP server answers us.*server=10\.77\.1\.3 mode=merge`, startup)
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+	offer := c.discover(localAddr)[localAddr]
+	if offer == nil {
+		t.Fatalf("no offer\n%s", hobnail.Output())
+	}
+	isMerged(t, "OFFER", offer, localAddr)
+	ack := c.request(offer)
+	if ack == nil {
+		t.Fatalf("no ACK\n%s", hobnail.Output())
+	}
+	isMerged(t, "ACK", ack, localAddr)
+}
+
+// TestMergeLearnsOfServers: hobnail and the site's server are on different
+// links behind the machines' router, so nothing that hobnail broadcasts gets
+// there. It learns of the server as a machine takes its offer.
+func TestMergeLearnsOfServers(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan, core, far := l.Link("lan"), l.Link("core"), l.Link("far")
+	rtr := l.Router("rtr", At(core, coreRouter+"/24"), At(lan, routerAddr+"/24"), At(far, "10.77.3.1/24"))
+	rtr.Relay(lan, true, "10.77.3.3", coreAddr)
+	l.Host("dhcp", far, "10.77.3.3/24", "10.77.3.1").Kea(plainPlan())
+	hobnail := l.Host("srv", core, coreAddr+"/24", coreRouter).Hobnail("")
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+
+	offers := c.discover(coreAddr, "10.77.3.3")
+	isProxied(t, "before the server is known", offers[coreAddr])
+	if c.request(offers["10.77.3.3"]) == nil {
+		t.Fatal("the site's server gave no address")
+	}
+	c.discover(coreAddr)
+	hobnail.WaitFor(`site's DHCP server answers us.*place=10\.77\.2\.1/32.*server=10\.77\.3\.3 mode=merge`, startup)
+	offer := c.discover(coreAddr)[coreAddr]
+	isMerged(t, "OFFER", offer, coreAddr)
 }

@@ -10,11 +10,11 @@ import "testing"
 // server gave.
 func TestProxyGRUB(t *testing.T) {
 	for _, r := range []row{
-		{"uefi-arm64-beside-dnsmasq", UEFIARM64, besideDnsmasq, menu("kernel-arm64") + images,
+		{"uefi-arm64-beside-dnsmasq", UEFIARM64, besideDnsmasq, proxied + menu("kernel-arm64") + images,
 			[]string{grub, "Asking hobnail at " + localAddr, kernelLine}},
-		{"uefi-ia32-beside-dnsmasq", UEFIIA32, besideDnsmasq, boots("kernel") + images,
+		{"uefi-ia32-beside-dnsmasq", UEFIIA32, besideDnsmasq, proxied + boots("kernel") + images,
 			[]string{grub, "Asking hobnail at " + localAddr, kernelLine}},
-		{"uefi-ia32-beside-kea-relay", UEFIIA32, relayedBesideKea, menu("kernel") + images,
+		{"uefi-ia32-beside-kea-relay", UEFIIA32, relayedBesideKea, proxied + menu("kernel") + images,
 			[]string{grub, "Asking hobnail at " + coreAddr, kernelLine}},
 	} {
 		t.Run(r.name, func(t *testing.T) {

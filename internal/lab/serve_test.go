@@ -50,7 +50,7 @@ func TestServeSaysWhatItDoesAndStops(t *testing.T) {
 		"listening: HTTP on TCP port 8080\n",
 		"interface: eth0 10.77.1.2/24\n",
 		"subnet: 10.77.2.0/24 mode server",
-		"subnet: every other network: mode proxy",
+		"subnet: every other network: mode auto",
 		"boot programs: ",
 	} {
 		if !strings.Contains(hobnail.Output(), line) {
@@ -121,7 +121,7 @@ func TestServeWithoutRoot(t *testing.T) {
 }
 
 // TestPlainClientsGetAnAddressOrSilence: in mode server an operating system
-// gets a lease, through a relay too; in mode proxy it is never answered.
+// gets a lease, through a relay too; beside another server it is never answered.
 func TestPlainClientsGetAnAddressOrSilence(t *testing.T) {
 	t.Parallel()
 	s := newSmall(t)
@@ -140,7 +140,7 @@ func TestPlainClientsGetAnAddressOrSilence(t *testing.T) {
 	record.WaitFor("the plain client's DISCOVER", time.Second, From(netip.IPv4Unspecified(), 68))
 	for _, d := range record.Datagrams(68) {
 		if d.Src.Addr() == srv.Addr() && d.Dst.Port() == 68 {
-			t.Errorf("in mode proxy a client that does not boot from the network was answered: %v", d)
+			t.Errorf("beside another server a client that does not boot from the network was answered: %v", d)
 		}
 	}
 	record.CheckDHCP(srv.Addr())

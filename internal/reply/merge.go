@@ -1,7 +1,6 @@
 package reply
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 
@@ -87,16 +86,16 @@ func mergedOptions(site, req *dhcp4.Packet, f *classify.Facts, d *policy.Decisio
 	o.AddUint8(dhcp4.OptMessageType, uint8(messageType(d.Answer)))
 	o.AddAddr(dhcp4.OptServerID, d.ServerID)
 	for i, opt := range site.Options {
-		if ofBoot(opt.Code) || site.Options[:i].Has(opt.Code) {
+		if ofBoot(opt.Code) || site.Options[:i].Has(opt.Code) || d.Answer == policy.Nak && !ofNak(opt.Code) {
 			continue
 		}
 		value, _ := site.Options.Get(opt.Code)
 		switch {
 		case dhcp4.ValidateOption(opt.Code, value) != nil: // EDK2 would drop the whole packet for it
-		case ofAddress(opt.Code):
+		case ofAddress(opt.Code) && len(value) <= maxEssential:
 			o.Add(opt.Code, value)
 		default:
-			rest.Add(opt.Code, bytes.Clone(value))
+			rest.Add(opt.Code, value)
 		}
 	}
 	var own dhcp4.Options
@@ -108,14 +107,19 @@ func mergedOptions(site, req *dhcp4.Packet, f *classify.Facts, d *policy.Decisio
 	return fit(o, append(own, rest...), last, sizeLimit(req))
 }
 
+// maxEssential bounds what is put into a reply without regard to its size: four
+// routers.
+const maxEssential = 16
+
 // ofAddress lists what EDK2 needs in an OFFER to use the address.
 func ofAddress(code dhcp4.OptionCode) bool {
-	switch code {
-	case dhcp4.OptSubnetMask, dhcp4.OptRouter, dhcp4.OptDNS,
-		dhcp4.OptLeaseTime, dhcp4.OptRenewalTime, dhcp4.OptRebindingTime:
-		return true
-	}
-	return false
+	return code == dhcp4.OptSubnetMask || code == dhcp4.OptRouter || code == dhcp4.OptLeaseTime
+}
+
+// ofNak lists what a NAK may say beside who sent it (RFC 2131 table 3, RFC
+// 6842).
+func ofNak(code dhcp4.OptionCode) bool {
+	return code == dhcp4.OptMessage || code == dhcp4.OptClientID
 }
 
 // ofBoot lists the options of the site's server that end with us: its part of

@@ -105,14 +105,15 @@ func (t *Table) Answer(now time.Time, m *dhcp4.Packet, from netip.Addr) (e *Exch
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, ok := t.waiting.get(now, id{macOf(m), m.Xid, answers(m.Type())})
-	if !ok || e.Decision.Passing.Relay != m.GIAddr {
-		return nil, false
+	nak := m.Type() == dhcp4.Nak
+	if !ok || e.Decision.Passing.Relay != m.GIAddr || !nak && m.YIAddr.IsUnspecified() {
+		return nil, false // the last is a proxy's, for which nobody asked
 	}
 	e.answered = true
 	p := t.place(e.Decision.Place)
 	found = p.state != policy.SiteAnswers
 	p.state, p.unanswered = policy.SiteAnswers, 0
-	if !e.Probe && m.Type() != dhcp4.Nak {
+	if !e.Probe && !nak {
 		server, ok := m.Options.Addr(dhcp4.OptServerID)
 		if !ok {
 			server = from

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -71,14 +73,14 @@ func (s *Server) forward(conn netio.Conn, now time.Time, e *upstream.Exchange) b
 		}
 		sent = true
 	}
-	if !sent && err != nil {
+	if !sent && err != nil && !errors.Is(err, net.ErrClosed) { // closed: asked again while the server stops
 		s.emit(now, event.DHCPSendFail, &e.Facts, slog.String("error", err.Error()))
 	}
 	return sent
 }
 
-// waitFor asks once more, and when nobody has answered by then, says so and
-// makes the machine a proxy's offer.
+// waitFor asks once more, and when nobody has answered after that either, says
+// so and makes the machine a proxy's offer.
 func (s *Server) waitFor(conn netio.Conn, e *upstream.Exchange) {
 	time.AfterFunc(askAgain, func() {
 		if s.Upstream.Waits(e) {

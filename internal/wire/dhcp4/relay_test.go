@@ -74,3 +74,21 @@ func TestMalformedRelayInfoCanStillBeEchoed(t *testing.T) {
 		t.Errorf("option 82, present %v (-want +got):\n%s", ok, diff)
 	}
 }
+
+func TestRelayInfoWithout(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		in, want string
+	}{
+		{"what is not there is not missed", "\x01\x03p12\x02\x01r", "\x01\x03p12\x02\x01r"},
+		{"first, middle and last", "\x05\x04\x0a\x00\x00\x01\x01\x03p12\x13\x00\x02\x01r\x0b\x04\x0a\x00\x00\x01", "\x01\x03p12\x02\x01r"},
+		{"nothing is left", "\x13\x00", ""},
+		{"nothing", "", ""},
+		{"what runs past the end is left out", "\x01\x03p12\x02\x09r", "\x01\x03p12"},
+	} {
+		got := RelayInfoWithout([]byte(tc.in), RelayLinkSelection, RelayServerOverride, RelaySourcePort)
+		if string(got) != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
