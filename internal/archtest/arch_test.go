@@ -50,7 +50,7 @@ var rooms = []room{
 	{"image", "model", false, "what can be installed; which machine gets it is policy's"},
 	{"boots", "classify model", false, "what is remembered of machines that boot now"},
 	{"site", "bootfile boots bootscript classify image model nbp policy ramdisk", false, "what a name means here; serves nothing itself"},
-	{"serve/dhcp", "boots classify event netio policy reply wire", false, "loops: they know the path of a packet, and not each other"},
+	{"serve/dhcp", "boots classify config event netio policy reply wire", false, "loops: they know the path of a packet, and not each other"},
 	{"serve/http", "bootfile event", false, "loops: they know the path of a request, and not each other"},
 	{"serve/tftp", "bootfile event wire", false, "loops: they know the path of a request, and not each other"},
 	{"app", "bootfile boots config event image lease model nbp netio policy ramdisk serve site", false, "the wiring: the only room that knows all"},
