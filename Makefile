@@ -8,10 +8,12 @@ NBP         := internal/nbp/embedded/nbp.zip
 LAB ?= .
 # Which machine make demo switches on
 KIND ?= uefi-x64-secure
+# How often make proof-kills kills the server
+KILLS ?= 1000
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
-.PHONY: run build test lint unit interop lab demo fuzz clean setup-run setup-test
+.PHONY: run build test lint unit interop lab demo fuzz proof-power proof-kills clean setup-run setup-test
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -50,6 +52,13 @@ demo: setup-test build ## one boot, to look at: make demo KIND=bios
 
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
+
+proof-power: ## power cuts, full and failing disks, at every step of the lease log
+	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease
+
+proof-kills: build ## the server killed KILLS times under 200 exchanges a second; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_KILLS=$(KILLS) go test -tags lab -count=1 -timeout 2h -v -run TestKills ./internal/lab
 
 clean:
 	rm -rf hobnail build $(NBP)
