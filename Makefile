@@ -11,10 +11,12 @@ KIND ?= uefi-x64-secure
 # Which parts make bench runs, and how often: make bench BENCH=dora ROUNDS=5
 BENCH ?=
 ROUNDS ?= 3
+# How often make proof-kills kills the server
+KILLS ?= 1000
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
-.PHONY: run build test lint unit interop lab demo bench fuzz clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz proof-power proof-kills clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -57,6 +59,13 @@ bench: setup-bench build ## hobnail beside other servers; needs root and a machi
 
 fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
+
+proof-power: ## power cuts, full and failing disks, at every step of the lease log
+	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease
+
+proof-kills: build ## the server killed KILLS times under 200 exchanges a second; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_KILLS=$(KILLS) go test -tags lab -count=1 -timeout 2h -v -run TestKills ./internal/lab
 
 clean:
 	rm -rf hobnail build $(NBP)

@@ -52,7 +52,7 @@ var rooms = []room{
 	{"boots", "classify model", false, "what is remembered of machines that boot now"},
 	{"upstream", "classify model policy wire", false, "what is remembered of the site's DHCP servers; what follows from it is policy's"},
 	{"site", "bootfile boots bootscript classify image model nbp policy ramdisk", false, "what a name means here; serves nothing itself"},
-	{"serve/dhcp", "boots classify event netio policy reply upstream wire", false, "loops: they know the path of a packet, and not each other"},
+	{"serve/dhcp", "boots classify config event netio policy reply upstream wire", false, "loops: they know the path of a packet, and not each other"},
 	{"serve/http", "bootfile event", false, "loops: they know the path of a request, and not each other"},
 	{"serve/tftp", "bootfile event wire", false, "loops: they know the path of a request, and not each other"},
 	{"app", "bootfile boots config event image lease model nbp netio policy ramdisk serve site upstream", false, "the wiring: the only room that knows all"},

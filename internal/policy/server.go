@@ -10,9 +10,11 @@ import (
 	"hobnail/internal/wire/dhcp4"
 )
 
-// offerHold is how long an offered address is kept for its machine: longer
-// than the 4+8+16+32 s over which UEFI repeats itself.
-const offerHold = 90 * time.Second
+// offerHold is how long an offered address is kept for its machine. UEFI waits
+// up to 32 s before it takes an offer, but who asks and takes nothing must not
+// empty a pool: after the hold the address is others' to have, as the last of
+// those that are free, and still the machine's if nobody wanted it.
+const offerHold = 10 * time.Second
 
 // declineHold is how long a declined address is leased to nobody.
 const declineHold = 24 * time.Hour

@@ -54,6 +54,8 @@ type Server struct {
 	// deciding covers look-up and staging, so that two requests that come at
 	// once are never given one address.
 	deciding sync.Mutex
+
+	short shortage
 }
 
 // Serve answers the packets of one port until the context ends or the
@@ -265,6 +267,8 @@ func (s *Server) tell(now time.Time, w *work) {
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))
 	case d.PoolFull:
 		s.emit(now, event.PoolEmpty, f, slog.String("subnet", d.Subnet.CIDR.String()))
+	case d.Change.Kind == policy.Hold || d.Change.Kind == policy.Bind:
+		s.shortageOf(now, d.Subnet)
 	}
 }
 
