@@ -213,7 +213,7 @@ func (j *judge) started(s *server) {
 			continue
 		}
 		d.ahead = min(d.ahead, s.ahead)
-		l, _ := s.table.ByAddr(a)
+		l, _ := s.leases.ByAddr(a)
 		if why := d.paidBy(l); why != "" {
 			j.w.violates("%s acknowledged %s to %s, and after a restart %s", s.name, a, d.mac, why)
 		}

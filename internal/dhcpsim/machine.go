@@ -36,7 +36,7 @@ type machine struct {
 	lastTill time.Duration
 
 	held     map[netip.Addr]*hold // what is the machine's, in use or not
-	servedAt time.Duration        // when it last got an address
+	servedAt time.Duration        // when it last got an address that is of use
 	forges   bool                 // see vandal
 }
 
@@ -255,7 +255,9 @@ func (m *machine) acked(p *dhcp4.Packet) {
 	if m.forges {
 		return
 	}
-	m.servedAt = m.w.now
+	if m.kind != system {
+		m.servedAt = m.w.now
+	}
 	m.address, m.until, m.server = a, until, by
 	switch m.kind {
 	case firmware: // loads iPXE
@@ -274,6 +276,7 @@ func (m *machine) settle() {
 		m.decline()
 		return
 	}
+	m.servedAt = m.w.now
 	life := m.w.site.lease
 	m.then(life/2, func() {
 		m.becomes(system, renewing)
@@ -325,7 +328,6 @@ func (m *machine) decline() {
 	m.w.broadcast(p)
 	m.w.judge.gaveUp(m, m.address)
 	m.address, m.last = netip.Addr{}, netip.Addr{}
-	m.servedAt = min(m.servedAt, m.askedAt) // what it was given is no use
 	m.becomes(system, idle)
 	m.then(10*time.Second, func() { m.discover(system) })
 }

@@ -98,8 +98,8 @@ func (s *server) start() {
 		return
 	}
 	s.w.says(s.name, "starts with %d records, its clock %v ahead", len(s.table.All()), s.ahead)
-	s.w.judge.started(s)
 	s.leases = s.w.opts.Bug.leasesOf(s, s.table)
+	s.w.judge.started(s)
 	compiled := s.w.configuration(s.n)
 	link := netio.Interface{Name: "eth0", Index: 2, Prefixes: []netip.Prefix{s.link}}
 	s.hobnail = &dhcp.Server{
