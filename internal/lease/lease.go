@@ -78,7 +78,9 @@ func openIn(dir folder, path string) (*Table, error) {
 	err = t.compact()
 	if old := t.log; err != nil && full(err) && old.file != nil && old.end > 0 {
 		// The old file does as well, without its torn end.
-		err = old.file.Truncate(old.end)
+		if err = old.again(); err == nil {
+			err = old.dir.sync()
+		}
 	}
 	if err != nil {
 		t.log.close()

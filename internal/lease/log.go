@@ -163,6 +163,27 @@ func openLog(dir folder, name, path string, each func(model.Lease)) (*log, error
 	return l, nil
 }
 
+// again writes a log over itself, which takes no space. What an earlier
+// process could not sync the kernel may show and yet never write: behind such
+// a frame nothing may be added.
+func (l *log) again() error {
+	if err := l.file.Truncate(l.end); err != nil {
+		return err
+	}
+	b := make([]byte, 1<<16)
+	for at := int64(0); at < l.end; {
+		n, err := l.file.ReadAt(b[:min(int64(len(b)), l.end-at)], at)
+		if err != nil && !(errors.Is(err, io.EOF) && n > 0) {
+			return err
+		}
+		if _, err := l.file.WriteAt(b[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return l.file.Sync()
+}
+
 func (l *log) close() error {
 	if l.file == nil {
 		return nil

@@ -54,7 +54,7 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
 	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
-	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease))
+	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease+Margin))
 }
 
 // renewing covers RENEWING and REBINDING: only a lease on record is extended.
@@ -86,11 +86,17 @@ func (v View) initReboot(d *Decision, now time.Time, f *classify.Facts) {
 	case v.reservedForThis(f, f.Requested),
 		known && its.MAC == f.Key() && its.State != StateDeclined:
 		v.grant(d, now, f, f.Requested)
-	case ok && l.State == StateBound && l.Expires.After(now):
+	case ok && l.State == StateBound && l.Expires.After(now) && !v.anothers(d, f.Requested):
 		v.refuse(d, "this machine's lease is %s, not %s", l.Address, f.Requested)
 	default:
 		d.ignore("address", "RFC 2131 section 4.3.2", "no record of this machine: another server may have one")
 	}
+}
+
+// anothers reports whether an address may be one that another server gave: the
+// machine may have had several, the last of them not from us.
+func (v View) anothers(d *Decision, a netip.Addr) bool {
+	return v.Policy.Config.Server.Share.Of > 1 && !v.Policy.inOwnPool(d, a)
 }
 
 func (v View) reservedForThis(f *classify.Facts, a netip.Addr) bool {

@@ -19,6 +19,12 @@ const offerHold = 10 * time.Second
 // declineHold is how long a declined address is leased to nobody.
 const declineHold = 24 * time.Hour
 
+// Margin is how much longer a lease is kept than its machine was told: many
+// clients count from when the ACK came, not from when they asked, and the
+// answer may have waited for the disk and the network. It also covers a clock
+// that was set a little while the server was stopped.
+const Margin = 30 * time.Second
+
 // server is the full DHCP server, RFC 2131 section 4.3.
 func (v View) server(d *Decision, now time.Time, f *classify.Facts) {
 	if d.Subnet == nil {
