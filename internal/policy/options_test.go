@@ -97,7 +97,7 @@ func TestOptionsAreReasons(t *testing.T) {
 	w := newWorld(t, serverSite+"[[rule]]\nname = \"phones\"\nmatch = { vendor_class = \"Cisco*\" }\noptions = { tftp-server-address = \"10.77.1.9\", 225 = \"x\" }\n")
 	d := w.Decide(noon, asks(lab1, classes("CiscoPhone", "")))
 	want := policy.Reason{Rule: "phones", At: "hobnail.toml:10", Text: "matches: options tftp-server-address, 225"}
-	if got := d.Reasons[len(d.Reasons)-1]; got != want {
+	if got := d.Reasons()[len(d.Reasons())-1]; got != want {
 		t.Errorf("the last reason is %+v, want %+v", got, want)
 	}
 }
