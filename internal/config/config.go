@@ -60,6 +60,7 @@ type Subnet struct {
 	NTP     []netip.Addr
 	Domain  string
 	Lease   time.Duration
+	Probe   bool   // free addresses are asked for, lest somebody has one
 	Link    string // name of the link that it shares with other subnets; "" if it shares none
 	Options []model.Option
 	// NextServer overrides the address that replies on this subnet name as

@@ -52,6 +52,7 @@ func keysOf(section string) []key {
 			{"lease", `"1h"`},
 			{"next_server", `"10.77.1.2"`},
 			{"options", `{ time-servers = ["10.77.1.5"] }`},
+			{"probe", `"off"`},
 			{"link", `"floor-2"`},
 		}
 	case "machine":
