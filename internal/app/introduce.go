@@ -14,7 +14,9 @@ import (
 // which mode each subnet is in, what it has to give, and what comes next.
 func (s *Server) introduce(l *Loaded, services []service) {
 	for _, svc := range services {
-		s.opts.Say("listening: " + svc.line)
+		if svc.line != "" {
+			s.opts.Say("listening: " + svc.line)
+		}
 	}
 	for _, i := range s.ifaces.All() {
 		s.opts.Say(fmt.Sprintf("interface: %s %s", i.Name, joinPrefixes(i.Prefixes)))

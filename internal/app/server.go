@@ -113,7 +113,7 @@ func (s *Server) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, 
 
 // service is one port in use.
 type service struct {
-	line  string // what a person reads
+	line  string // what a person reads; "" of what is no port
 	serve func(context.Context) error
 }
 
@@ -125,6 +125,13 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 		d := &dhcp.Server{
 			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
 			Clock: time.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
+		}
+		if usesMode(l, model.ModeServer) {
+			p, err := s.newProber(d)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, p)
 		}
 		for _, port := range []uint16{dhcpPort, pxePort} {
 			conn, err := netio.Listen(ctx, port, port == dhcpPort)

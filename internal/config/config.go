@@ -63,6 +63,7 @@ type Subnet struct {
 	NTP     []netip.Addr
 	Domain  string
 	Lease   time.Duration
+	Probe   bool   // free addresses are asked for, lest somebody has one
 	Link    string // name of the link that it shares with other subnets; "" if it shares none
 	Options []model.Option
 	// Upstream lists the site's DHCP servers for this subnet; empty: those of

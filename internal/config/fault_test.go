@@ -139,6 +139,9 @@ func TestParseFaults(t *testing.T) {
 			`8:8: link "floor-2" has mode off here and mode auto on line 3; allowed is one mode for all subnets of a link`,
 			`12:8: link "floor 2" is not a name; allowed are letters and digits, after the first also '.', '_' and '-', up to 63`,
 		}},
+		{"probe", []string{
+			`3:9: probe "no" is no switch; allowed are on and off`,
+		}},
 		{"loader", []string{
 			`4:10: loader "pixe" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi; did you mean ipxe?`,
 			`7:10: loader "efi/bootx64.efi" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi`,
@@ -257,7 +260,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
-			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, link; did you mean lease?`,
+			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, probe, link; did you mean lease?`,
 		}},
 		{"syntax-alone", []string{
 			`4:14: not valid TOML: basic strings cannot have new lines`,
@@ -300,7 +303,7 @@ func TestParseFaults(t *testing.T) {
 			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
-			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, link; did you mean cidr?`,
+			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
 			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,

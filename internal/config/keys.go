@@ -54,6 +54,7 @@ func keysOf(section string) []key {
 			{"upstream", `["10.77.2.3"]`},
 			{"next_server", `"10.77.1.2"`},
 			{"options", `{ time-servers = ["10.77.1.5"] }`},
+			{"probe", `"off"`},
 			{"link", `"floor-2"`},
 		}
 	case "machine":

@@ -34,7 +34,7 @@ const maxServers = 8
 func (d *draft) readSubnet(s section) {
 	n := &subnetDraft{at: s.table.at, mode: located[model.Mode]{v: d.dhcp.v, at: s.table.at}}
 	n.unpooled = !s.has("pool")
-	n.Subnet = Subnet{Mode: d.dhcp.v, Lease: defaultLease, At: d.src.at(s.table.at)}
+	n.Subnet = Subnet{Mode: d.dhcp.v, Lease: defaultLease, Probe: true, At: d.src.at(s.table.at)}
 	d.subnets = append(d.subnets, n)
 
 	s.require("cidr")
@@ -62,6 +62,9 @@ func (d *draft) readSubnet(s section) {
 		n.NextServer = v.v
 	}
 	n.Options = d.readOptions(s)
+	if v, ok := one(s, "probe", parseSwitch); ok {
+		n.Probe = v.v
+	}
 	n.link, _ = one(s, "link", parseName)
 	n.Link = n.link.v
 }

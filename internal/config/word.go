@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,13 @@ func parseCPU(s string) (model.CPU, error) {
 	}
 	return oneOf(model.CPUX64, model.CPUIA32, model.CPUARM64, model.CPUARM32,
 		model.CPURISCV64, model.CPULoongArch64)(s)
+}
+
+func parseSwitch(s string) (bool, error) {
+	if s != "on" && s != "off" {
+		return false, errors.New("is no switch; allowed are on and off")
+	}
+	return s == "on", nil
 }
 
 // parseLoader takes a kind of boot program, or a file by its name. A word

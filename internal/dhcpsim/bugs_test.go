@@ -68,28 +68,30 @@ func TestPlantedBugs(t *testing.T) {
 // eager says that a commit is done, and does it when it has time.
 type eager struct {
 	dhcp.Leases
-	late bool
+	late uint64 // the ticket from which on nothing is committed yet; 0: nothing waits
 }
 
-func (e *eager) Stage(c policy.LeaseChange) (bool, error) {
-	if e.late {
-		e.late = false
-		if err := e.Leases.Commit(); err != nil {
-			return true, err
+func (e *eager) Stage(c policy.LeaseChange) (uint64, error) {
+	if from := e.late; from > 0 {
+		e.late = 0
+		if err := e.Leases.Commit(from); err != nil {
+			return from, err
 		}
 	}
 	return e.Leases.Stage(c)
 }
 
-func (e *eager) Commit() error {
-	e.late = true
+func (e *eager) Commit(from uint64) error {
+	if e.late == 0 {
+		e.late = from
+	}
 	return nil
 }
 
 type careless struct{ dhcp.Leases }
 
-func (c careless) Commit() error {
-	c.Leases.Commit()
+func (c careless) Commit(from uint64) error {
+	c.Leases.Commit(from)
 	return nil
 }
 
@@ -99,26 +101,34 @@ type slowToSee struct {
 	decided []policy.LeaseChange
 }
 
-func (l *slowToSee) Stage(c policy.LeaseChange) (bool, error) {
+func (l *slowToSee) Stage(c policy.LeaseChange) (uint64, error) {
 	switch c.Kind {
 	case policy.Hold:
-		return false, nil
+		return 0, nil
 	case policy.Bind:
 	default:
 		return l.Leases.Stage(c)
 	}
 	l.decided = append(l.decided, c)
-	return true, nil
+	return 1, nil // any ticket: it is taken when the lease is staged
 }
 
-func (l *slowToSee) Commit() error {
+func (l *slowToSee) Commit(uint64) error {
+	var first uint64
 	for _, c := range l.decided {
-		if _, err := l.Leases.Stage(c); err != nil {
+		ticket, err := l.Leases.Stage(c)
+		if err != nil {
 			return err
+		}
+		if first == 0 {
+			first = ticket
 		}
 	}
 	l.decided = nil
-	return l.Leases.Commit()
+	if first == 0 {
+		return nil
+	}
+	return l.Leases.Commit(first)
 }
 
 // hasty takes leases for ended early.
@@ -149,7 +159,7 @@ type edited struct {
 	edit func(*model.Lease)
 }
 
-func (e edited) Stage(c policy.LeaseChange) (bool, error) {
+func (e edited) Stage(c policy.LeaseChange) (uint64, error) {
 	if c.Kind == policy.Bind {
 		e.edit(&c.Lease)
 	}
@@ -184,7 +194,7 @@ func (o oldest) ByAddr(a netip.Addr) (model.Lease, bool) {
 	return o.Leases.ByAddr(a)
 }
 
-func (o oldest) Stage(c policy.LeaseChange) (bool, error) {
+func (o oldest) Stage(c policy.LeaseChange) (uint64, error) {
 	delete(o.records, c.Lease.Address)
 	return o.Leases.Stage(c)
 }

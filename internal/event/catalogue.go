@@ -15,6 +15,8 @@ const (
 	DHCPDropped    Code = "dhcp.dropped"
 	DHCPOverload   Code = "dhcp.overload"
 	DHCPDeclined   Code = "dhcp.declined"
+	DHCPConflict   Code = "dhcp.conflict"
+	DHCPCrowd      Code = "dhcp.answers-for-all"
 	DHCPReleased   Code = "dhcp.released"
 	DHCPSendFail   Code = "dhcp.send-failed"
 	UpstreamFound  Code = "upstream.found"
@@ -56,6 +58,8 @@ var catalogue = []Entry{
 	{DHCPDropped, slog.LevelDebug, "packet dropped", "the packet is malformed or not a client's", ""},
 	{DHCPOverload, slog.LevelWarn, "requests dropped", "more requests came than can be answered; the oldest went first, and their machines ask again", "find out who asks so often, or add a server"},
 	{DHCPDeclined, slog.LevelWarn, "address declined", "the machine found its address in use, or found our offer faulty", "look for a device with a fixed address inside the pool"},
+	{DHCPConflict, slog.LevelWarn, "address found in use", "somebody has an address of the pool without having it from here; it is given to nobody for half an hour", "give that device a reservation, or take its address out of the pool"},
+	{DHCPCrowd, slog.LevelWarn, "answers for too many addresses", "a router or firewall answers for addresses that it cannot all have; it is not believed", "turn proxy ARP off there, or write probe = \"off\" into the [[subnet]]"},
 	{DHCPReleased, slog.LevelInfo, "address released", "the machine gave its address back", ""},
 	{DHCPSendFail, slog.LevelError, "reply could not be sent", "the decision was made but the network refused the packet", "check the interface and the routes named in the error"},
 	{UpstreamFound, slog.LevelInfo, "the site's DHCP server answers us", "mode merge from now on here: the server gives the address, hobnail completes its answer", ""},

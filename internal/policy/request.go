@@ -48,6 +48,9 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	case ok && want != reserved:
 		v.refuse(d, "%s is reserved for %s, which asked for %s", reserved, d.Machine.Name, want)
 		return
+	case !ok && v.inUse(want, now):
+		v.refuse(d, "%s is in use by somebody else", want)
+		return
 	case !ok && !v.usable(d, f, want, now):
 		v.refuse(d, "%s is not this machine's to have here", want)
 		return
@@ -55,6 +58,13 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
 	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
 	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease+Margin))
+}
+
+// inUse reports whether an address is put aside because somebody was found to
+// have it, by the machine that was given it or by ourselves.
+func (v View) inUse(a netip.Addr, now time.Time) bool {
+	l, ok := v.Leases.ByAddr(a)
+	return ok && l.State == StateDeclined && Keeps(l, now)
 }
 
 // renewing covers RENEWING and REBINDING: only a lease on record is extended.

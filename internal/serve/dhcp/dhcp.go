@@ -49,6 +49,10 @@ type Server struct {
 	// not ours to serve.
 	Interface func(index int) (i netio.Interface, ok bool)
 
+	// Offered is told of each address that is offered anew; it must not wait.
+	// nil: nobody wants to know.
+	Offered func(netip.Addr)
+
 	works sync.Pool // of *work
 
 	// deciding covers look-up and staging, so that two requests that come at
@@ -225,6 +229,9 @@ func (s *Server) decide(w *work, now time.Time) (err error) {
 	s.deciding.Lock()
 	defer s.deciding.Unlock()
 	s.View().DecideInto(&w.decision, now, &w.facts)
+	if w.decision.Change.Kind == policy.Hold && s.Offered != nil {
+		s.Offered(w.decision.Address)
+	}
 	w.ticket, err = s.Leases.Stage(w.decision.Change)
 	return err
 }
