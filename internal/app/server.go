@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"hobnail/internal/policy"
 	"hobnail/internal/serve/dhcp"
 	httpserve "hobnail/internal/serve/http"
+	"hobnail/internal/serve/metrics"
 	"hobnail/internal/serve/tftp"
 	"hobnail/internal/site"
 	"hobnail/internal/upstream"
@@ -33,6 +35,7 @@ const (
 
 // Options are what a server is started with.
 type Options struct {
+	Version    string
 	ConfigPath string
 	Reload     <-chan os.Signal  // each one asks to read the configuration again
 	Say        func(line string) // what a person reads at the start
@@ -73,8 +76,13 @@ func Serve(ctx context.Context, opts Options) error {
 	if err := s.use(loaded); err != nil {
 		return err
 	}
+	counted := metrics.New(opts.Version, s.pools)
+	s.opts.Events = event.Sinks{opts.Events, counted}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {
+		return err
+	}
+	if services, err = s.listenMetrics(ctx, loaded, counted, services); err != nil {
 		return err
 	}
 	s.introduce(loaded, services)
@@ -181,6 +189,42 @@ func (s *Server) listenHTTP(ctx context.Context, l *Loaded) (service, error) {
 	}, nil
 }
 
+// listenMetrics adds the service that Prometheus asks, where it is wanted.
+func (s *Server) listenMetrics(ctx context.Context, l *Loaded, m *metrics.Metrics, services []service) ([]service, error) {
+	addr := l.Config.Server.Metrics
+	if addr == "off" {
+		return services, nil
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		_, port, _ := net.SplitHostPort(addr)
+		n, _ := strconv.ParseUint(port, 10, 16)
+		return nil, netio.ListenError("tcp", uint16(n), err)
+	}
+	return append(services, service{
+		line:  "metrics on http://" + ln.Addr().String() + "/metrics",
+		serve: func(ctx context.Context) error { return m.Serve(ctx, ln) },
+	}), nil
+}
+
+// pools says how much of each pool is in use.
+func (s *Server) pools() []metrics.Pool {
+	p := s.current.Load().Policy
+	var all []metrics.Pool
+	for i := range p.Config.Subnets {
+		subnet := &p.Config.Subnets[i]
+		if subnet.Mode != model.ModeServer {
+			continue
+		}
+		pool := metrics.Pool{Subnet: subnet.CIDR.String(), Used: s.leases.Kept(p.Owned(subnet), time.Now())}
+		for _, r := range p.Owned(subnet) {
+			pool.Size += r.Size()
+		}
+		all = append(all, pool)
+	}
+	return all
+}
+
 // run serves until the context ends or one service fails, which stops the
 // others.
 func (s *Server) run(ctx context.Context, services []service) error {
@@ -254,6 +298,7 @@ func needsRestart(old, next *Loaded) error {
 		changed bool
 	}{
 		{"[server] http", a.HTTP != b.HTTP},
+		{"[server] metrics", a.Metrics != b.Metrics},
 		{"[server] data", a.Data != b.Data},
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
 		{"[server] share", a.Share != b.Share},

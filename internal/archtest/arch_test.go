@@ -56,6 +56,7 @@ var rooms = []room{
 	{"serve/dhcp", "boots classify config event model netio policy reply upstream wire", false, "loops: they know the path of a packet, and not each other"},
 	{"serve/http", "bootfile event", false, "loops: they know the path of a request, and not each other"},
 	{"serve/tftp", "bootfile event wire", false, "loops: they know the path of a request, and not each other"},
+	{"serve/metrics", "event", false, "counts events; knows nothing else of the loops"},
 	{"app", "bootfile boots config event image lease model nbp netio policy probe ramdisk serve site upstream", false, "the wiring: the only room that knows all"},
 	{"cli", "app classify config image model nbp policy sim wire", false, "flags in, text out: no decision is taken here"},
 	{"dhcpsim", "boots classify config event lease model netio policy reply serve wire", false, "a site by chance, with the real server in it; hobnail does not know it"},

@@ -41,7 +41,7 @@ SIGINT stop it.`,
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
 			err := app.Serve(cmd.Context(), app.Options{
-				ConfigPath: g.config, Reload: hup, Say: say,
+				Version: version().Version, ConfigPath: g.config, Reload: hup, Say: say,
 				Events: app.NewLogSink(slog.New(handler), debug),
 			})
 			if err == nil {

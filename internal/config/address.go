@@ -85,26 +85,28 @@ func parseMACPattern(s string) (string, error) {
 	return b.String() + "*", nil
 }
 
-// parseHTTP checks a listen address; "off" passes.
-func parseHTTP(s string) (string, error) {
-	malformed := errors.New(`is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`)
-	if s == "off" {
+// parseListen checks a TCP address to listen on; "off" passes.
+func parseListen(example string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		malformed := fmt.Errorf(`is not an address to listen on; allowed are off, %s and "10.77.1.2:8080"`, example)
+		if s == "off" {
+			return s, nil
+		}
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return "", malformed
+		}
+		if _, err := netip.ParseAddr(host); host != "" && err != nil {
+			return "", malformed
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", errors.New("has no port of 1 to 65535; write it as :8080")
+		}
 		return s, nil
 	}
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return "", malformed
-	}
-	if _, err := netip.ParseAddr(host); host != "" && err != nil {
-		return "", malformed
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", errors.New("has no port of 1 to 65535; write it as :8080")
-	}
-	return s, nil
 }
 
-// httpPort gives the port of what parseHTTP passed; 0 for "off".
+// httpPort gives the port of a listen address; 0 for "off".
 func httpPort(s string) uint16 {
 	_, port, _ := net.SplitHostPort(s)
 	n, _ := strconv.ParseUint(port, 10, 16)

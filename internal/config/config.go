@@ -31,6 +31,7 @@ type Server struct {
 	Address    netip.Addr // zero: the address the client can reach us by
 	HTTP       string     // "host:port" or ":port"; "off" for none; default ":8080"
 	HTTPPort   uint16     // taken from HTTP; 0 when off
+	Metrics    string     // "host:port" for Prometheus; "off" by default
 	DHCP       model.Mode // of subnets without [[subnet]]
 	DHCPAt     string     // where it was said; "built-in default" otherwise
 	// Upstream lists the site's DHCP servers, for subnets that name none;
@@ -111,6 +112,7 @@ func Default() *Config {
 		Server: Server{
 			Data:     defaultData,
 			HTTP:     defaultHTTP,
+			Metrics:  "off",
 			HTTPPort: 8080,
 			DHCP:     model.ModeAuto,
 			DHCPAt:   builtIn,

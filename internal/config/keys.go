@@ -29,6 +29,7 @@ func keysOf(section string) []key {
 			{"interfaces", `["eth0"]`},
 			{"address", `"10.77.1.2"`},
 			{"http", `":8080"`},
+			{"metrics", `"127.0.0.1:9167"`},
 			{"dhcp", `"auto"`},
 			{"upstream", `["10.77.2.3"]`},
 			{"share", `"1/2"`},

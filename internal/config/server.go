@@ -18,8 +18,11 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "address", parseAddr); ok {
 		c.Address = v.v
 	}
-	if v, ok := one(s, "http", parseHTTP); ok {
+	if v, ok := one(s, "http", parseListen(`":8080"`)); ok {
 		c.HTTP, c.HTTPPort = v.v, httpPort(v.v)
+	}
+	if v, ok := one(s, "metrics", parseListen(`"127.0.0.1:9167"`)); ok {
+		c.Metrics = v.v
 	}
 	d.dhcp = located[model.Mode]{v: c.DHCP}
 	if v, ok := one(s, "dhcp", parseMode); ok {

@@ -39,6 +39,16 @@ type Sink interface {
 	Emit(Event)
 }
 
+// Sinks hands every event to each of several.
+type Sinks []Sink
+
+// Emit is Sink's.
+func (s Sinks) Emit(e Event) {
+	for _, sink := range s {
+		sink.Emit(e)
+	}
+}
+
 // Discard is a Sink for callers that want none.
 type Discard struct{}
 

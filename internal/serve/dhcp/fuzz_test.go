@@ -29,17 +29,18 @@ func FuzzPacketInReplyOut(f *testing.F) {
 			f.Add(c.Payload, false, true)
 		}
 	}
+	proxySite, givingSite := compile(f, ""), compile(f, serverSite)
 	f.Fuzz(func(t *testing.T, b []byte, bootService, server bool) {
-		site, port := "", uint16(dhcp4.ServerPort)
+		site, port := proxySite, uint16(dhcp4.ServerPort)
 		if server {
-			site = serverSite
+			site = givingSite
 		}
 		if bootService {
 			port = dhcp4.BootPort
 		}
 		took := time.Hour
 		for range 3 { // what else the machine does counts less
-			w := start(t, site)
+			w := startWith(site)
 			hold(t, w, "10.99.0.50", "52:54:00:12:34:56")
 			before := time.Now()
 			sent := w.send(port, packetOf(b))

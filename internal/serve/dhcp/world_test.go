@@ -66,13 +66,14 @@ type world struct {
 	sent   map[uint16]*netio.MemConn // where its packets go
 }
 
-func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
+// compile reads and compiles a configuration.
+func compile(t testing.TB, toml string) *policy.Policy {
 	t.Helper()
 	cfg, faults := config.Parse("hobnail.toml", []byte(toml))
 	if len(faults) > 0 {
 		t.Fatalf("the test's configuration is invalid: %v", faults)
 	}
-	compiled := policy.Compile(cfg, nil, policy.Programs{
+	return policy.Compile(cfg, nil, policy.Programs{
 		Folder: "/srv/nbp",
 		Wanted: func(model.Arch, string) []string { return nil },
 		Have: []policy.Program{
@@ -81,6 +82,14 @@ func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
 			{Arch: model.ArchX64, Loader: policy.LoaderIPXE, File: "snponly.efi"},
 		},
 	})
+}
+
+func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
+	t.Helper()
+	return serverOf(compile(t, toml), leases)
+}
+
+func serverOf(compiled *policy.Policy, leases dhcp.Leases) *dhcp.Server {
 	link := netio.Interface{Name: "eth0", Index: eth0, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.99.0.1/24")}}
 	return &dhcp.Server{
 		View: func() policy.View {
@@ -93,8 +102,13 @@ func newServer(t testing.TB, toml string, leases dhcp.Leases) *dhcp.Server {
 
 // start makes a server and the connections that it answers on.
 func start(t testing.TB, toml string) *world {
+	t.Helper()
+	return startWith(compile(t, toml))
+}
+
+func startWith(compiled *policy.Policy) *world {
 	table := lease.NewTable()
-	w := &world{server: newServer(t, toml, table), table: table, conns: map[uint16]netio.Conn{}, sent: map[uint16]*netio.MemConn{}}
+	w := &world{server: serverOf(compiled, table), table: table, conns: map[uint16]netio.Conn{}, sent: map[uint16]*netio.MemConn{}}
 	w.events = w.server.Events.(*recorder)
 	for _, port := range []uint16{dhcp4.ServerPort, dhcp4.BootPort} {
 		w.connect(netio.NewMemConn(port), nil)
