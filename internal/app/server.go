@@ -47,6 +47,7 @@ type Server struct {
 	opts    Options
 	started time.Time
 	leases  *lease.Table
+	clock   *lease.Clock
 	asked   *upstream.Table
 	boots   *boots.Memory
 	ifaces  *netio.Directory
@@ -66,6 +67,7 @@ func Serve(ctx context.Context, opts Options) error {
 		return err
 	}
 	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory(), asked: upstream.NewTable()}
+	s.clock = lease.NewClock(lease.HostTime(), func() time.Duration { return s.current.Load().Policy.LongestLease() })
 	if s.ifaces, err = netio.NewDirectory(loaded.Config.Server.Interfaces, time.Now); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (s *Server) use(l *Loaded) error {
 
 // view is the snapshot that a request is decided by.
 func (s *Server) view() policy.View {
-	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Upstream: s.asked}
+	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Ahead: s.clock.Ahead(), Upstream: s.asked}
 }
 
 // Open serves boot files by the configuration of the moment.
@@ -132,7 +134,7 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	if answersDHCP(l) {
 		d := &dhcp.Server{
 			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
-			Clock: time.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
+			Clock: s.clock.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
 		}
 		if usesMode(l, model.ModeServer) {
 			p, err := s.newProber(d)

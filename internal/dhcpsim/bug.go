@@ -1,6 +1,8 @@
 package dhcpsim
 
 import (
+	"time"
+
 	"hobnail/internal/lease"
 	"hobnail/internal/serve/dhcp"
 )
@@ -10,6 +12,7 @@ import (
 type Bug struct {
 	Name string
 
+	wall    bool                                     // the host's clock is taken as it is
 	share   string                                   // what every server takes for its share
 	disk    func(*server, lease.Folder) lease.Folder // what a server takes for its disk
 	leases  func(*server, dhcp.Leases) dhcp.Leases   // what a server takes for its leases
@@ -35,4 +38,12 @@ func (b *Bug) ingressOf(s *server, p []byte) []byte {
 		return p
 	}
 	return b.ingress(s, p)
+}
+
+// longest is for how long a clock that was set forward stays behind.
+func (b *Bug) longest(real func() time.Duration) func() time.Duration {
+	if b == nil || !b.wall {
+		return real
+	}
+	return func() time.Duration { return 0 }
 }

@@ -25,8 +25,10 @@ import (
 //   - when nothing is broken any more, a machine that asks is served, if there
 //     is a free address.
 //
-// A clock that was set forward while a server was stopped makes its leases end
-// early, and nobody can know. That is excused, and counted.
+// Clocks are set forward and back while servers run, and nothing of this may
+// break. But a server that starts counts what is on its disk by the clock that
+// it finds; where that was set forward since the lease was written, the lease
+// ends early, and nobody can know. That is excused, and counted.
 type judge struct {
 	w     *world
 	holds map[netip.Addr][]*hold
@@ -36,9 +38,9 @@ type judge struct {
 type hold struct {
 	m            *machine
 	s            *server
-	ahead        time.Duration // the server's clock when it gave the lease, or a later process's if that was less
+	ahead        time.Duration // the least that the server's clock was ahead since it gave the lease
 	since, until time.Duration
-	doubtful     bool // a process of the server had its clock set forward since
+	doubtful     bool // the server was started since, with its clock set forward
 }
 
 // skew is by how much clocks may have been set forward, while servers were
@@ -51,7 +53,7 @@ func (j *judge) acked(m *machine, s *server, a netip.Addr, until time.Duration) 
 	if j.holds == nil {
 		j.holds = map[netip.Addr][]*hold{}
 	}
-	now := &hold{m: m, s: s, ahead: s.ahead, since: j.w.now, until: until}
+	now := &hold{m: m, s: s, ahead: s.ahead(), since: j.w.now, until: until}
 	var kept []*hold
 	for _, h := range j.holds[a] {
 		switch {
@@ -151,7 +153,7 @@ func (j *judge) sent(s *server, p *dhcp4.Packet) {
 		return
 	}
 	a := p.YIAddr
-	d := &debt{model.MACFromBytes(p.HardwareAddr()), j.w.now + seconds(int(lasts)), s.ahead}
+	d := &debt{model.MACFromBytes(p.HardwareAddr()), j.w.now + seconds(int(lasts)), s.ahead()}
 	why := d.paidBy(s.disk.records()[a])
 	if now, _ := s.table.ByAddr(a); now.MAC != d.mac || now.State != policy.StateBound {
 		// Given back while the answer waited for the disk; what gives it
@@ -195,24 +197,37 @@ func (d *disk) records() map[netip.Addr]model.Lease {
 	return d.read
 }
 
+// clockSet notes that what is written from now on is by another clock, also of
+// a lease that was acknowledged before.
+func (j *judge) clockSet(s *server) {
+	for _, a := range j.w.addresses() {
+		for _, h := range j.holds[a] {
+			if h.s == s {
+				h.ahead = min(h.ahead, s.wall)
+			}
+		}
+		if d := s.owed[a]; d != nil {
+			d.ahead = min(d.ahead, s.wall)
+		}
+	}
+}
+
 // started compares what a server knows with what it owes.
 func (j *judge) started(s *server) {
 	for _, a := range j.w.addresses() {
 		for _, h := range j.holds[a] {
 			if h.s == s {
-				h.doubtful = h.doubtful || s.ahead > h.ahead+skew
-				h.ahead = min(h.ahead, s.ahead)
+				h.doubtful = h.doubtful || s.wall > h.ahead+skew
 			}
 		}
 		d := s.owed[a]
 		if d == nil {
 			continue
 		}
-		if d.until <= j.w.now || s.ahead > d.ahead+skew {
+		if d.until <= j.w.now || s.wall > d.ahead+skew {
 			delete(s.owed, a)
 			continue
 		}
-		d.ahead = min(d.ahead, s.ahead)
 		l, _ := s.leases.ByAddr(a)
 		if why := d.paidBy(l); why != "" {
 			j.w.violates("%s acknowledged %s to %s, and after a restart %s", s.name, a, d.mac, why)
@@ -262,5 +277,5 @@ func (s *server) wouldGive(a netip.Addr) bool {
 		return false
 	}
 	l, known := s.table.ByAddr(a)
-	return !known || !policy.Keeps(l, s.clock().Add(-patience))
+	return !known || !policy.Keeps(l, s.clock.Now().Add(-patience))
 }

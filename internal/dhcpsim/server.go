@@ -25,13 +25,15 @@ type server struct {
 	link netip.Prefix
 	disk *disk
 
-	wall time.Duration // how far the host's clock is ahead
-	cut  bool          // off the network
+	wall   time.Duration // how far the host's clock is ahead
+	before time.Duration // as wall, before it was set last
+	setAt  time.Duration
+	cut    bool // off the network
 
 	up      bool
-	life    int           // counts processes: what belongs to an earlier one does nothing
-	ahead   time.Duration // how far the process's clock is ahead; it does not follow jumps of the host's
-	fuse    int           // how many more steps the process does; 0: any number
+	life    int // counts processes: what belongs to an earlier one does nothing
+	clock   *lease.Clock
+	fuse    int // how many more steps the process does; 0: any number
 	table   *lease.Table
 	hobnail *dhcp.Server
 	leases  dhcp.Leases
@@ -68,8 +70,26 @@ func newServer(w *world, n int) *server {
 	return s
 }
 
-// clock is the process's.
-func (s *server) clock() time.Time { return epoch.Add(s.w.now + s.ahead) }
+// hostTime is what the host's clocks say.
+func (s *server) hostTime() (wall time.Time, passed time.Duration) {
+	return epoch.Add(s.w.now + s.wall), s.w.now
+}
+
+// set sets the host's clock.
+func (s *server) set(wall time.Duration) {
+	s.before, s.wall, s.setAt = s.wall, wall, s.w.now
+	s.w.says(s.name, "the host's clock is now %v ahead", wall)
+	s.w.judge.clockSet(s)
+}
+
+// ahead is how far the host's clock was ahead when what is sent now was
+// decided: a moment ago.
+func (s *server) ahead() time.Duration {
+	if s.w.now-s.setAt < 3*time.Second {
+		return min(s.wall, s.before)
+	}
+	return s.wall
+}
 
 // start starts a process, which reads what its disk has.
 func (s *server) start() {
@@ -77,7 +97,7 @@ func (s *server) start() {
 		return
 	}
 	s.life++
-	s.up, s.fuse, s.ahead = true, 0, s.wall
+	s.up, s.fuse = true, 0
 	s.disk.failed = false
 	if s.w.weather.crash > 0 && s.w.chance(0.2) {
 		s.fuse = 1 + s.w.rng.IntN(12) // not even the start is safe
@@ -97,16 +117,17 @@ func (s *server) start() {
 		s.w.violates("%s does not start, although its disk is sound: %v", s.name, err)
 		return
 	}
-	s.w.says(s.name, "starts with %d records, its clock %v ahead", len(s.table.All()), s.ahead)
+	s.w.says(s.name, "starts with %d records, its clock %v ahead", len(s.table.All()), s.wall)
 	s.leases = s.w.opts.Bug.leasesOf(s, s.table)
 	s.w.judge.started(s)
 	compiled := s.w.configuration(s.n)
+	s.clock = lease.NewClock(s.hostTime, s.w.opts.Bug.longest(compiled.LongestLease))
 	link := netio.Interface{Name: "eth0", Index: 2, Prefixes: []netip.Prefix{s.link}}
 	s.hobnail = &dhcp.Server{
 		View: func() policy.View {
-			return policy.View{Policy: compiled, Leases: s.leases, Own: []netip.Addr{s.addr}}
+			return policy.View{Policy: compiled, Leases: s.leases, Own: []netip.Addr{s.addr}, Ahead: s.clock.Ahead()}
 		},
-		Leases: s.leases, Boots: boots.NewMemory(), Events: overseer{s, s.life}, Clock: s.clock,
+		Leases: s.leases, Boots: boots.NewMemory(), Events: overseer{s, s.life}, Clock: s.clock.Now,
 		Interface: func(index int) (netio.Interface, bool) { return link, index == link.Index },
 	}
 }
@@ -301,8 +322,7 @@ func (s *server) trouble() {
 	})
 	if w.weather.clock > 0 {
 		again(20*time.Second, func() {
-			s.wall = w.between(-w.weather.clock, w.weather.clock)
-			w.says(s.name, "the host's clock is now %v ahead", s.wall)
+			s.set(w.between(-w.weather.clock, w.weather.clock))
 		})
 	}
 	if w.weather.fills {

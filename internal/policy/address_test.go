@@ -42,6 +42,7 @@ name    = "lab-09"
 mac     = "52:54:00:00:00:09"
 address = "10.77.3.10"
 `
+	half := strings.Replace(serverSite, "[server]", "[server]\nshare = \"1/2\"", 1)
 	const byOther = serverSite + `
 [[machine]]
 name      = "lab-02"
@@ -196,6 +197,10 @@ pool = "10.99.0.50-10.99.0.60"
 			asks(lab1, message(dhcp4.Request), wants("10.77.2.53")), "ack 10.77.2.53, bind 10.77.2.53 for 1h0m30s", "10.77.2.53 is this machine's until the lease ends"},
 		{"who comes back with another address is refused", "", []model.Lease{bound("10.77.2.53", lab1)},
 			asks(lab1, message(dhcp4.Request), wants("10.77.2.54")), "nak", "this machine's lease is 10.77.2.53, not 10.77.2.54"},
+		{"who comes back with another server's address is not refused for the one that it had from us", half, []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.57")), "ignore", "no record of this machine: another server may have one"},
+		{"who comes back with another address of our share is refused", half, []model.Lease{bound("10.77.2.53", lab1)},
+			asks(lab1, message(dhcp4.Request), wants("10.77.2.54")), "nak", "this machine's lease is 10.77.2.53, not 10.77.2.54"},
 		{"who comes to the wrong link is refused without a record", "", nil,
 			asks(lab1, message(dhcp4.Request), wants("192.168.1.7")), "nak", "192.168.1.7 does not belong to 10.77.2.0/24"},
 		{"a stranger on the right link is another server's", "", nil,
@@ -348,4 +353,20 @@ func sentFrom(a string) func(*classify.Facts) {
 
 func apple(f *classify.Facts) {
 	f.Quirks = []classify.Quirk{{Name: classify.QuirkBSDP, Text: "a Mac"}}
+}
+
+// TestLeaseIsKeptLongerThanTold: a machine that counts from when the ACK came
+// still has the address when by our count its lease has ended. And while the
+// host's clock is ahead of ours, the record is by the host's.
+func TestLeaseIsKeptLongerThanTold(t *testing.T) {
+	request := asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.53"))
+	w := newWorld(t, serverSite)
+	for _, ahead := range []time.Duration{0, 5 * time.Minute} {
+		w.Ahead = ahead
+		d := w.Decide(noon, request)
+		kept := d.Change.Lease.Expires.Sub(noon)
+		if d.Lease != time.Hour || kept != time.Hour+policy.Margin+ahead {
+			t.Errorf("host's clock %v ahead: told %v, kept for %v", ahead, d.Lease, kept)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"time"
 
 	"hobnail/internal/classify"
 	"hobnail/internal/config"
@@ -165,4 +166,14 @@ func (p *Policy) subnetOf(a netip.Addr) *config.Subnet {
 		}
 	}
 	return best
+}
+
+// LongestLease is the longest time for which an address may be leased, with
+// the time that it is kept beyond.
+func (p *Policy) LongestLease() time.Duration {
+	longest := time.Duration(0)
+	for i := range p.Config.Subnets {
+		longest = max(longest, p.Config.Subnets[i].Lease)
+	}
+	return longest + Margin
 }

@@ -153,6 +153,9 @@ type View struct {
 	// Own lists all addresses of this host: a REQUEST that names any of them
 	// as the server is ours, and none of them is ever leased.
 	Own []netip.Addr
+	// Ahead is how far the host's clock is ahead of the time that decisions are
+	// given. A lease outlives the process, and is recorded by the host's.
+	Ahead time.Duration
 	// Upstream is what has been learned of the site's DHCP servers; nil:
 	// nothing.
 	Upstream Upstream

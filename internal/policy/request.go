@@ -57,7 +57,7 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
 	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
-	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease+Margin))
+	d.Change = v.change(d, f, Bind, want, now, now.Add(d.Lease+Margin+v.Ahead))
 }
 
 // inUse reports whether an address is put aside because somebody was found to

@@ -197,7 +197,8 @@ func relayedBy(a string) func(*classify.Facts) {
 }
 
 // outcome says in a line what was decided about addresses:
-// "ack 10.77.2.50, bind 10.77.2.50 for 1h0m0s".
+// "ack 10.77.2.50, bind 10.77.2.50 for 1h0m0s". A lease is recorded for longer
+// than the machine is told, by policy.Margin, which is left out.
 func outcome(d policy.Decision) string {
 	words := []string{string(d.Answer)}
 	if d.Address.IsValid() {
@@ -205,8 +206,12 @@ func outcome(d policy.Decision) string {
 	}
 	if c := d.Change; c.Kind != policy.NoChange {
 		text := fmt.Sprintf("%s %s", c.Kind, c.Lease.Address)
-		if !c.Lease.Expires.Equal(noon) {
-			text += " for " + c.Lease.Expires.Sub(noon).String()
+		until := c.Lease.Expires
+		if c.Kind == policy.Bind {
+			until = until.Add(-policy.Margin)
+		}
+		if !until.Equal(noon) {
+			text += " for " + until.Sub(noon).String()
 		}
 		words = append(words, text)
 	}
