@@ -3,8 +3,10 @@
 package lab
 
 import (
+	"encoding/json"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +56,52 @@ func TestMerge(t *testing.T) {
 			m.Stop()
 			record.CheckDHCP(server.Host.Addr())
 			hasLease(t, l, r.leases, machineMAC)
+			if strings.HasPrefix(r.conf, merges) {
+				checkMergedSimulation(t, server, record)
+			}
 		})
+	}
+}
+
+// checkMergedSimulation takes every DISCOVER that reached the server to
+// "hobnail simulate", which has to name the boot file that the machine was
+// offered. It knows neither the address nor what else the site's server gives.
+func checkMergedSimulation(t *testing.T, server *Server, record *Capture) {
+	t.Helper()
+	compared := 0
+	us := server.Host.Addr()
+	all := slices.DeleteFunc(record.Datagrams(67), func(d Datagram) bool {
+		return d.Src.Addr() == us && isDiscover(d.Payload) // passed on
+	})
+	for i, request := range all {
+		if !isDiscover(request.Payload) || !reaches(request.Dst, us) {
+			continue
+		}
+		offer := replyTo(request, all[i+1:], us)
+		if offer == nil {
+			continue // asked again before the site's server answered
+		}
+		p, err := dhcp4.Parse(offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Answer, Mode, Address, Reply string
+			BootFile                     string `json:"boot_file"`
+			NextServer                   string `json:"next_server"`
+		}
+		out := server.Simulate(request.Payload, 67)
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("simulate --json: %v: %s", err, out)
+		}
+		if got.Answer != "offer" || got.Mode != "merge" || got.Address != "" || got.Reply != "" ||
+			got.BootFile != p.File || got.NextServer != p.SIAddr.String() {
+			t.Errorf("offered file %q of %s; simulate says %+v", p.File, p.SIAddr, got)
+		}
+		compared++
+	}
+	if compared == 0 {
+		t.Errorf("no DISCOVER was answered; recorded in %s", record.Path)
 	}
 }
 
