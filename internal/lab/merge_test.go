@@ -42,6 +42,8 @@ func TestMerge(t *testing.T) {
 			[]string{ipxe, kernelLine}}, "dhcpd-dhcp.leases"},
 		{row{"05-uefi-x64-two-hobnails-beside-dnsmasq", UEFIx64, twoBesideDnsmasq, menu("kernel") + images,
 			[]string{grub, kernelLine}}, "dnsmasq-dhcp.leases"},
+		{row{"06-uefi-x64-http-beside-dnsmasq", UEFIx64HTTP, besideDnsmasq, merges + boots("kernel") + images,
+			[]string{`Start HTTP Boot over IPv4`, kernelLine}}, "dnsmasq-dhcp.leases"},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +87,10 @@ func checkMergedSimulation(t *testing.T, server *Server, record *Capture) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		file, next := p.File, p.SIAddr.String()
+		if name, ok := p.Options.Get(dhcp4.OptBootFileName); file == "" && ok {
+			file, next = strings.TrimRight(string(name), "\x00"), us.String() // HTTP boot: a URL, and no siaddr
+		}
 		var got struct {
 			Answer, Mode, Address, Reply string
 			BootFile                     string `json:"boot_file"`
@@ -95,8 +101,8 @@ func checkMergedSimulation(t *testing.T, server *Server, record *Capture) {
 			t.Fatalf("simulate --json: %v: %s", err, out)
 		}
 		if got.Answer != "offer" || got.Mode != "merge" || got.Address != "" || got.Reply != "" ||
-			got.BootFile != p.File || got.NextServer != p.SIAddr.String() {
-			t.Errorf("offered file %q of %s; simulate says %+v", p.File, p.SIAddr, got)
+			got.BootFile != file || got.NextServer != next {
+			t.Errorf("offered file %q of %s; simulate says %+v", file, next, got)
 		}
 		compared++
 	}
