@@ -37,44 +37,53 @@ func (h *Host) client(t *testing.T, mac byte, opts dhcp4.Options) *client {
 	}
 }
 
-// socket opens port 68 inside the host's namespace. The thread that went there
-// ends with its goroutine; the socket stays.
+// socket opens port 68 inside the host's namespace.
 func (h *Host) socket(t *testing.T) *net.UDPConn {
 	t.Helper()
-	type result struct {
-		conn net.PacketConn
-		err  error
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	home := enter(t, "/run/netns/"+string(h.ns))
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var serr error
+		err := c.Control(func(fd uintptr) {
+			serr = errors.Join(
+				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
+				unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
+		})
+		return errors.Join(err, serr)
+	}}
+	conn, err := lc.ListenPacket(context.Background(), "udp4", "0.0.0.0:68")
+	home()
+	if err != nil {
+		t.Fatalf("opening port 68 on %s: %v", h.Name, err)
 	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread()
-		ns, err := os.Open("/run/netns/" + string(h.ns))
-		if err == nil {
-			defer ns.Close()
-			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
-		}
-		if err != nil {
-			done <- result{nil, err}
-			return
-		}
-		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-			var serr error
-			err := c.Control(func(fd uintptr) {
-				serr = errors.Join(
-					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1),
-					unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE, "eth0"))
-			})
-			return errors.Join(err, serr)
-		}}
-		conn, err := lc.ListenPacket(context.Background(), "udp4", "0.0.0.0:68")
-		done <- result{conn, err}
-	}()
-	r := <-done
-	if r.err != nil {
-		t.Fatalf("opening port 68 on %s: %v", h.Name, r.err)
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*net.UDPConn)
+}
+
+// enter takes the calling thread, which is locked, into a namespace, and gives
+// the way back. The thread must not end instead of going back: the kernel would
+// kill the processes that it has started (PR_SET_PDEATHSIG).
+func enter(t *testing.T, namespace string) (back func()) {
+	t.Helper()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.conn.Close() })
-	return r.conn.(*net.UDPConn)
+	ns, err := os.Open(namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("entering %s: %v", namespace, err)
+	}
+	return func() {
+		defer home.Close()
+		if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+			panic("a thread is lost in " + namespace + ": " + err.Error())
+		}
+	}
 }
 
 // send broadcasts a message, or sends it to an address.
@@ -132,21 +141,27 @@ func (c *client) hear(wait time.Duration, enough func(*dhcp4.Packet) bool) []*dh
 // all these servers are there, and gives them by server.
 func (c *client) discover(servers ...string) map[string]*dhcp4.Packet {
 	c.t.Helper()
-	c.xid++
 	offers := map[string]*dhcp4.Packet{}
-	for range 3 {
+	c.ask(func(p *dhcp4.Packet) bool {
+		offers[serverOf(p)] = p
+		return hasAll(offers, servers)
+	})
+	return offers
+}
+
+// ask sends a DISCOVER up to three times and hands over each offer, until
+// enough says that there are enough.
+func (c *client) ask(enough func(*dhcp4.Packet) bool) {
+	c.t.Helper()
+	c.xid++
+	done := false
+	for try := 0; try < 3 && !done; try++ {
 		c.send(dhcp4.Discover, "255.255.255.255", nil)
 		c.hear(4*time.Second, func(p *dhcp4.Packet) bool {
-			if p.Type() == dhcp4.Offer {
-				offers[serverOf(p)] = p
-			}
-			return hasAll(offers, servers)
+			done = p.Type() == dhcp4.Offer && enough(p)
+			return done
 		})
-		if hasAll(offers, servers) {
-			break
-		}
 	}
-	return offers
 }
 
 func hasAll(offers map[string]*dhcp4.Packet, servers []string) bool {

@@ -3,8 +3,10 @@
 package lab
 
 import (
+	"encoding/json"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,8 @@ func TestMerge(t *testing.T) {
 			[]string{ipxe, kernelLine}}, "dhcpd-dhcp.leases"},
 		{row{"05-uefi-x64-two-hobnails-beside-dnsmasq", UEFIx64, twoBesideDnsmasq, menu("kernel") + images,
 			[]string{grub, kernelLine}}, "dnsmasq-dhcp.leases"},
+		{row{"06-uefi-x64-http-beside-dnsmasq", UEFIx64HTTP, besideDnsmasq, merges + boots("kernel") + images,
+			[]string{`Start HTTP Boot over IPv4`, kernelLine}}, "dnsmasq-dhcp.leases"},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +58,56 @@ func TestMerge(t *testing.T) {
 			m.Stop()
 			record.CheckDHCP(server.Host.Addr())
 			hasLease(t, l, r.leases, machineMAC)
+			if strings.HasPrefix(r.conf, merges) {
+				checkMergedSimulation(t, server, record)
+			}
 		})
+	}
+}
+
+// checkMergedSimulation takes every DISCOVER that reached the server to
+// "hobnail simulate", which has to name the boot file that the machine was
+// offered. It knows neither the address nor what else the site's server gives.
+func checkMergedSimulation(t *testing.T, server *Server, record *Capture) {
+	t.Helper()
+	compared := 0
+	us := server.Host.Addr()
+	all := slices.DeleteFunc(record.Datagrams(67), func(d Datagram) bool {
+		return d.Src.Addr() == us && isDiscover(d.Payload) // passed on
+	})
+	for i, request := range all {
+		if !isDiscover(request.Payload) || !reaches(request.Dst, us) {
+			continue
+		}
+		offer := replyTo(request, all[i+1:], us)
+		if offer == nil {
+			continue // asked again before the site's server answered
+		}
+		p, err := dhcp4.Parse(offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, next := p.File, p.SIAddr.String()
+		if name, ok := p.Options.Get(dhcp4.OptBootFileName); file == "" && ok {
+			file, next = strings.TrimRight(string(name), "\x00"), us.String() // HTTP boot: a URL, and no siaddr
+		}
+		var got struct {
+			Answer, Mode, Address, Reply string
+			BootFile                     string `json:"boot_file"`
+			NextServer                   string `json:"next_server"`
+		}
+		out := server.Simulate(request.Payload, 67)
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("simulate --json: %v: %s", err, out)
+		}
+		if got.Answer != "offer" || got.Mode != "merge" || got.Address != "" || got.Reply != "" ||
+			got.BootFile != file || got.NextServer != next {
+			t.Errorf("offered file %q of %s; simulate says %+v", file, next, got)
+		}
+		compared++
+	}
+	if compared == 0 {
+		t.Errorf("no DISCOVER was answered; recorded in %s", record.Path)
 	}
 }
 
@@ -357,27 +410,26 @@ func TestMergeBesideTwoServers(t *testing.T) {
 	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail(merges)
 	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
 
-	byPool := map[string]*dhcp4.Packet{}
-	c.xid++
-	c.send(dhcp4.Discover, "255.255.255.255", nil)
-	c.hear(3*time.Second, func(p *dhcp4.Packet) bool {
-		if serverOf(p) == localAddr {
-			byPool[p.YIAddr.String()[:9]] = p
+	var first, second *dhcp4.Packet // of dnsmasq's pool, and of Kea's
+	c.ask(func(p *dhcp4.Packet) bool {
+		switch {
+		case serverOf(p) != localAddr:
+		case p.YIAddr.As4()[3] < 190:
+			first = p
+		default:
+			second = p
 		}
-		return len(byPool) == 2
+		return first != nil && second != nil
 	})
-	if byPool["10.77.2.1"] == nil {
-		t.Fatalf("no offer\n%s", hobnail.Output())
+	if first == nil || second == nil {
+		t.Fatalf("offered %v and %v, want one of each server\n%s", first, second, hobnail.Output())
 	}
-	ack := c.request(byPool["10.77.2.1"])
-	if ack == nil {
-		t.Fatalf("no ACK\n%s", hobnail.Output())
+	for offer, file := range map[*dhcp4.Packet]string{first: "dnsmasq-dhcp.leases", second: "kea-kea/leases.csv"} {
+		if ack := c.request(offer); ack == nil || ack.YIAddr != offer.YIAddr {
+			t.Fatalf("asked for %s, got %+v\n%s", offer.YIAddr, ack, hobnail.Output())
+		}
+		hasLease(t, l, file, "52:54:00:4c:43:01")
 	}
-	file := "dnsmasq-dhcp.leases"
-	if ack.YIAddr.As4()[3] >= 190 {
-		file = "kea-kea/leases.csv"
-	}
-	hasLease(t, l, file, "52:54:00:4c:43:01")
 }
 
 // TestTwoHobnailsBehindARelay: both pass on, neither passes on what the other

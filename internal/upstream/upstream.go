@@ -47,8 +47,12 @@ type Exchange struct {
 	Probe    bool // our own: nobody waits for the answer
 	Since    time.Time
 
-	answered bool
+	try *try
 }
+
+// try is what became of a request, and of its repetitions while it waits: an
+// answer to one is an answer to all.
+type try struct{ answered, missed bool }
 
 // id tells exchanges apart: the xid alone repeats across machines and boots,
 // and one machine's DISCOVER and REQUEST share it.
@@ -94,8 +98,12 @@ func NewTable() *Table {
 func (t *Table) Ask(now time.Time, e *Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e.Since = now
-	t.waiting.put(now, id{e.Facts.MAC, e.Facts.Xid, e.Facts.Message}, e)
+	e.Since, e.try = now, &try{}
+	key := id{e.Facts.MAC, e.Facts.Xid, e.Facts.Message}
+	if before, ok := t.waiting.get(now, key); ok && !before.try.answered && !before.try.missed {
+		e.try = before.try
+	}
+	t.waiting.put(now, key, e)
 }
 
 // Answer finds the request that a server's message answers and ties the
@@ -109,7 +117,7 @@ func (t *Table) Answer(now time.Time, m *dhcp4.Packet, from netip.Addr) (e *Exch
 	if !ok || e.Decision.Passing.Relay != m.GIAddr || !nak && m.YIAddr.IsUnspecified() {
 		return nil, false // the last is a proxy's, for which nobody asked
 	}
-	e.answered = true
+	e.try.answered = true
 	p := t.place(e.Decision.Place)
 	found = p.state != policy.SiteAnswers
 	p.state, p.unanswered = policy.SiteAnswers, 0
@@ -130,9 +138,10 @@ func (t *Table) Missed(e *Exchange) (before, now policy.SiteState) {
 	defer t.mu.Unlock()
 	p := t.place(e.Decision.Place)
 	before = p.state
-	if e.answered {
+	if e.try.answered || e.try.missed {
 		return before, before
 	}
+	e.try.missed = true
 	p.unanswered++
 	if before == policy.SiteUnknown || before == policy.SiteAnswers && p.unanswered >= lostAfter {
 		p.state = policy.SiteSilent
@@ -144,7 +153,7 @@ func (t *Table) Missed(e *Exchange) (before, now policy.SiteState) {
 func (t *Table) Waits(e *Exchange) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !e.answered
+	return !e.try.answered
 }
 
 // Heard remembers a server whose offer a machine of a place took.

@@ -168,3 +168,30 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d servers of one place", n)
 	}
 }
+
+// TestRepetitionsAreOneTry: iPXE repeats itself after a second, before the
+// first request has waited for long enough.
+func TestRepetitionsAreOneTry(t *testing.T) {
+	table := upstream.NewTable()
+	first, again := asked(lab1, 7, dhcp4.Discover), asked(lab1, 7, dhcp4.Discover)
+	table.Ask(noon, first)
+	table.Ask(noon.Add(time.Second), again)
+	table.Answer(noon.Add(time.Second), says(lab1, 7, dhcp4.Offer), site)
+	if table.Waits(first) || table.Waits(again) {
+		t.Error("one of two repetitions still waits when the other was answered")
+	}
+	for i, xid := range []uint32{8, 9, 8, 9} {
+		first, again := asked(lab1, xid, dhcp4.Discover), asked(lab1, xid, dhcp4.Discover)
+		table.Ask(noon, first)
+		table.Ask(noon, again)
+		table.Missed(first)
+		_, state := table.Missed(again)
+		want := policy.SiteAnswers
+		if i >= 2 {
+			want = policy.SiteSilent
+		}
+		if state != want {
+			t.Errorf("after %d tries of two requests each: %s, want %s", i+1, state, want)
+		}
+	}
+}
