@@ -141,3 +141,51 @@ func TestDecisionsHaveTheirParts(t *testing.T) {
 		}
 	}
 }
+
+// TestConformanceNamesTests wants every test that conformance.md names to be
+// in the tree, every row that it quotes to be in the file of that test, and
+// every requirement to have a test or a reason.
+func TestConformanceNamesTests(t *testing.T) {
+	files := map[string]string{} // by test, the texts of the files that have one of its name
+	err := filepath.WalkDir("../internal", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text := read(t, path)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+			files[m[1]] += text
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, "conformance.md")
+	cited := regexp.MustCompile("`(Test\\w+)`((?:,? \"[^\"]+\")*)")
+	for _, m := range cited.FindAllStringSubmatch(page, -1) {
+		text, ok := files[m[1]]
+		if !ok {
+			t.Errorf("there is no test %s", m[1])
+			continue
+		}
+		for _, row := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(m[2], -1) {
+			if !strings.Contains(text, `"`+row[1]+`"`) {
+				t.Errorf("%s has no row %q", m[1], row[1])
+			}
+		}
+	}
+	rows := 0
+	for _, line := range strings.Split(page, "\n") {
+		cells := strings.Split(line, " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) != 4 || cells[1] == "a server" {
+			continue
+		}
+		rows++
+		if held := cells[3]; !cited.MatchString(held) && !strings.Contains(held, "differs: ") {
+			t.Errorf("%s has neither test nor reason", line)
+		}
+	}
+	if rows < 70 {
+		t.Errorf("the page has %d requirements, want more", rows)
+	}
+}

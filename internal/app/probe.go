@@ -119,8 +119,10 @@ func (s *Server) ifIndex(n netip.Prefix) int {
 	return 0
 }
 
-// free reports whether no record keeps an address, or only an offer does.
+// free reports whether an address could be offered, or be taken by whom it was
+// offered to. One that is put aside is asked for as well: it stays so while
+// somebody has it.
 func (s *Server) free(a netip.Addr) bool {
 	l, ok := s.leases.ByAddr(a)
-	return !ok || !policy.Keeps(l, time.Now()) || l.State == policy.StateOffered
+	return !ok || !policy.Keeps(l, time.Now()) || l.State != policy.StateBound
 }

@@ -204,7 +204,9 @@ func addrOption(p *dhcp4.Packet, code dhcp4.OptionCode) netip.Addr {
 	return netip.AddrFrom4([4]byte(b))
 }
 
+// textOption is a text without the NULs that some clients end it with (RFC 2132
+// section 2).
 func textOption(p *dhcp4.Packet, code dhcp4.OptionCode) string {
 	b, _ := p.Options.Get(code)
-	return string(b)
+	return string(bytes.TrimRight(b, "\x00"))
 }

@@ -378,3 +378,11 @@ func FuzzDHCP(f *testing.F) {
 		}
 	})
 }
+
+// TestTextsEndBeforeTheirNULs: RFC 2132 section 2.
+func TestTextsEndBeforeTheirNULs(t *testing.T) {
+	f := onPort67(t, request(text(60, "MSFT 5.0\x00"), text(12, "lab-01\x00\x00"), text(56, "\x00")))
+	if f.VendorClass != "MSFT 5.0" || f.Hostname != "lab-01" || f.DeclineText != "" {
+		t.Errorf("vendor class %q, host name %q, message %q", f.VendorClass, f.Hostname, f.DeclineText)
+	}
+}

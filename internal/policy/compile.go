@@ -30,10 +30,10 @@ type Policy struct {
 	Config   *config.Config
 	images   []model.Image
 	programs Programs
-	owned    map[netip.Prefix][]Range    // our blocks of each pool
-	options  map[netip.Prefix][]Option   // what each place gives to whoever asks
-	giving   []*config.Rule              // rules with options
-	links    map[string][]*config.Subnet // subnets that share a link, by its name
+	owned    map[netip.Prefix][]Range          // our blocks of each pool
+	options  map[netip.Prefix][]Option         // what each place gives to whoever asks
+	giving   []*config.Rule                    // rules with options
+	links    map[netip.Prefix][]*config.Subnet // see sharing
 	byMAC    map[model.MAC]*model.Machine
 	byUUID   map[model.UUID]*model.Machine // in either byte order
 	byID     map[string]*model.Machine     // client id in hexadecimal digits
@@ -56,7 +56,7 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		programs: programs,
 		owned:    map[netip.Prefix][]Range{},
 		options:  map[netip.Prefix][]Option{},
-		links:    map[string][]*config.Subnet{},
+		links:    links(cfg.Subnets),
 		byMAC:    map[model.MAC]*model.Machine{},
 		byUUID:   map[model.UUID]*model.Machine{},
 		byID:     map[string]*model.Machine{},
@@ -67,9 +67,6 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		s := &cfg.Subnets[i]
 		p.owned[s.CIDR] = owned(s.Pool, ByShare(cfg.Server.Share))
 		p.options[s.CIDR] = placeOptions(cfg, s)
-		if s.Link != "" {
-			p.links[s.Link] = append(p.links[s.Link], s)
-		}
 	}
 	for i := range cfg.Rules {
 		if r := &cfg.Rules[i]; len(r.Options) > 0 {
@@ -116,17 +113,21 @@ func (p *Policy) Owned(s *config.Subnet) []Range { return p.owned[s.CIDR] }
 
 // sharing lists the subnets of the link that a subnet is on: itself first,
 // then the others in the order of the file.
-func (p *Policy) sharing(s *config.Subnet) []*config.Subnet {
-	all := []*config.Subnet{s}
-	if s.Link == "" {
-		return all
-	}
-	for _, other := range p.links[s.Link] {
-		if other != s {
-			all = append(all, other)
+func (p *Policy) sharing(s *config.Subnet) []*config.Subnet { return p.links[s.CIDR] }
+
+// links makes the lists that sharing gives.
+func links(all []config.Subnet) map[netip.Prefix][]*config.Subnet {
+	m := map[netip.Prefix][]*config.Subnet{}
+	for i := range all {
+		s := &all[i]
+		m[s.CIDR] = []*config.Subnet{s}
+		for j := 0; s.Link != "" && j < len(all); j++ {
+			if other := &all[j]; i != j && s.Link == other.Link {
+				m[s.CIDR] = append(m[s.CIDR], other)
+			}
 		}
 	}
-	return all
+	return m
 }
 
 // machine finds who is asking: by MAC, else by UUID, by client id, by the port
@@ -146,6 +147,10 @@ func (p *Policy) machine(f *classify.Facts) *model.Machine {
 	}
 	return p.byPort[port{f.Relay, f.CircuitID}]
 }
+
+// ReservedFor gives the machine that an address is reserved for; nil if it is
+// for none.
+func (p *Policy) ReservedFor(a netip.Addr) *model.Machine { return p.reserved[a] }
 
 // serverAddress is what replies name as the server: what the configuration
 // says, else the address that the request reached us by.

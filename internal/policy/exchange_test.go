@@ -237,3 +237,15 @@ func TestOffersHaveEverything(t *testing.T) {
 		}
 	}
 }
+
+// TestAnyOfOurAddressesIsUs: a REQUEST may name any of them (RFC 2131 section
+// 4.1).
+func TestAnyOfOurAddressesIsUs(t *testing.T) {
+	w := newWorld(t, serverSite)
+	w.Own = append(w.Own, netip.MustParseAddr("192.0.2.7"))
+	for name, want := range map[string]policy.Answer{"10.77.2.2": policy.Ack, "192.0.2.7": policy.Ack, "192.0.2.8": policy.Ignore} {
+		if d := w.Decide(noon, asks(lab1, message(dhcp4.Request), fromServer(name), wants("10.77.2.53"))); d.Answer != want {
+			t.Errorf("a REQUEST to %s: %s, want %s", name, d.Answer, want)
+		}
+	}
+}

@@ -55,7 +55,13 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 
 // fit puts options together: all of first and last, and of the rest in its
 // order what there is room for.
+//
+// A relay's option that leaves no room in a frame for what the client needs is
+// left out (RFC 3046 section 2.2).
 func fit(first, rest, last dhcp4.Options, limit int) dhcp4.Options {
+	if size(first)+size(last) > maxPayload-fixedSize {
+		last = nil
+	}
 	room := limit - fixedSize - size(first) - size(last)
 	for _, opt := range rest {
 		if n := size(dhcp4.Options{opt}); n <= room {

@@ -32,14 +32,19 @@ func TestConflicts(t *testing.T) {
 		{"that its own machine answers is well", "10.99.0.50", policy.StateBound, machine, "bound 52:54:00:12:34:56", ""},
 		{"as it is where nobody saw who answered", "10.99.0.50", policy.StateBound, "", "bound 52:54:00:12:34:56", ""},
 		{"who had it last may still have it", "10.99.0.50", policy.StateReleased, machine, "released 52:54:00:12:34:56", ""},
+		{"one that is put aside stays so, and is not said again", "10.99.0.50", policy.StateDeclined, machine, "declined 52:54:00:12:34:56", ""},
+		{"unless another has it now", "10.99.0.50", policy.StateDeclined, squatter, "declined 52:54:00:00:00:99", "52:54:00:00:00:99 [address=10.99.0.50]"},
+		{"who has a reservation may have it by hand", "10.99.0.51", "", "52:54:00:00:00:51", "", ""},
+		{"also where nobody saw who has it", "10.99.0.51", "", "", "", ""},
+		{"nobody else may", "10.99.0.51", "", squatter, "declined 52:54:00:00:00:99", "52:54:00:00:00:99 [address=10.99.0.51]"},
 		{"our own address is ours", "10.99.0.1", "", "", "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := start(t, serverSite)
+			w := start(t, serverSite+"[[machine]]\nname = \"reserved\"\nmac = \"52:54:00:00:00:51\"\naddress = \"10.99.0.51\"\n")
 			a := netip.MustParseAddr(tc.addr)
 			if tc.record != "" {
-				kind := map[string]policy.ChangeKind{policy.StateOffered: policy.Hold, policy.StateReleased: policy.Free, policy.StateBound: policy.Bind}[tc.record]
-				if err := w.table.Apply(policy.LeaseChange{Kind: kind, Lease: model.Lease{Address: a, MAC: machine, State: tc.record, Expires: noon.Add(time.Hour)}}); err != nil {
+				kind := map[string]policy.ChangeKind{policy.StateOffered: policy.Hold, policy.StateReleased: policy.Free, policy.StateBound: policy.Bind, policy.StateDeclined: policy.PutAside}[tc.record]
+				if err := w.table.Apply(policy.LeaseChange{Kind: kind, Lease: model.Lease{Address: a, MAC: machine, State: tc.record, Expires: noon.Add(time.Minute)}}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,13 +5,17 @@ package dhcp
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hobnail/internal/boots"
 	"hobnail/internal/classify"
@@ -312,6 +316,7 @@ func attrsOf(w *work) []slog.Attr {
 		}
 	}
 	add("relay", addrText(f.Relay))
+	add("circuit", octetsText(f.CircuitID))
 	add("arch", string(f.Arch))
 	add("stage", stageText(f))
 	add("mode", string(d.Mode))
@@ -331,6 +336,14 @@ func stageText(f *classify.Facts) string {
 		return ""
 	}
 	return string(f.Stage)
+}
+
+// octetsText shows octets as the configuration writes them.
+func octetsText(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		return "0x" + hex.EncodeToString([]byte(s))
+	}
+	return s
 }
 
 func addrText(a netip.Addr) string {

@@ -167,6 +167,29 @@ func TestThroughARelay(t *testing.T) {
 	})
 }
 
+// TestTheLogNamesThePort: as text where it is one, else as the configuration
+// writes octets.
+func TestTheLogNamesThePort(t *testing.T) {
+	for circuit, want := range map[string]string{"eth0/1/7": "eth0/1/7", "\x00\x04\x00\x01": "0x00040001", "": ""} {
+		w := start(t, serverSite)
+		w.send(dhcp4.ServerPort, direct("10.99.0.254:67", changed(t, "30-ovmf-x64-pxe-discover", func(p *dhcp4.Packet) {
+			p.GIAddr = netip.MustParseAddr("10.99.0.254")
+			option(dhcp4.OptRelayInfo, append([]byte{1, byte(len(circuit))}, circuit...)...)(p)
+		})))
+		got := ""
+		for _, e := range w.events.take() {
+			for _, a := range e.Attrs {
+				if a.Key == "circuit" {
+					got = a.Value.String()
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("the port %q is logged as %q, want %q", circuit, got, want)
+		}
+	}
+}
+
 // TestWhatNeedsAPerson: a second event says what has to be done.
 func TestWhatNeedsAPerson(t *testing.T) {
 	w := start(t, serverSite)
