@@ -95,6 +95,7 @@ type Directory struct {
 
 	mu      sync.Mutex
 	byIndex map[int]Interface
+	addrs   []netip.Addr // of them all
 	read    time.Time
 }
 
@@ -149,15 +150,11 @@ func (d *Directory) All() []Interface {
 	return all
 }
 
-// Addresses lists all our addresses on them.
+// Addresses lists all our addresses on them. The list is not to be changed.
 func (d *Directory) Addresses() []netip.Addr {
-	var all []netip.Addr
-	for _, i := range d.All() {
-		for _, p := range i.Prefixes {
-			all = append(all, p.Addr())
-		}
-	}
-	return all
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.addrs
 }
 
 func (d *Directory) refresh(now time.Time) error {
@@ -170,6 +167,12 @@ func (d *Directory) refresh(now time.Time) error {
 	for _, i := range all {
 		if len(d.names) == 0 && !i.Loopback || slices.Contains(d.names, i.Name) {
 			d.byIndex[i.Index] = i
+		}
+	}
+	d.addrs = nil // whoever has the old list keeps it
+	for _, i := range all {
+		for _, p := range d.byIndex[i.Index].Prefixes {
+			d.addrs = append(d.addrs, p.Addr())
 		}
 	}
 	return nil
