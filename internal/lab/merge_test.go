@@ -192,12 +192,13 @@ func TestMergeBesideServers(t *testing.T) {
 				hobnail := l.Host("srv", link, addr+"/24", gateway).Hobnail(merges)
 				c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, pxe)
 
+				asked := time.Now()
 				offers := c.discover(addr, other)
 				offer, plain := offers[addr], offers[other]
 				if offer == nil || plain == nil {
 					t.Fatalf("offers of %v, want one of the site's server and one of hobnail\n%s", offers, hobnail.Output())
 				}
-				t.Logf("offered %s, by itself %s", offer.YIAddr, plain.YIAddr)
+				t.Logf("offered %s, by itself %s, after %v", offer.YIAddr, plain.YIAddr, time.Since(asked).Round(time.Millisecond))
 				isMerged(t, "OFFER", offer, addr)
 				ack := c.request(offer)
 				if ack == nil || ack.Type() != dhcp4.Ack || ack.YIAddr != offer.YIAddr {
@@ -344,6 +345,40 @@ func TestMergeForEveryClient(t *testing.T) {
 		}
 	}
 	record.CheckDHCP(netip.MustParseAddr(localAddr))
+}
+
+// TestMergeBesideASlowServer: dnsmasq as it comes listens for three seconds
+// whether an address is in use. The complete offer is there before firmware
+// stops collecting offers, which EDK2 does after four.
+func TestMergeBesideASlowServer(t *testing.T) {
+	t.Parallel()
+	l := New(t)
+	lan := l.Link("lan")
+	site := l.Host("dhcp", lan, otherAddr+"/24", "").Start("dnsmasq-dhcp", "dnsmasq", "--keep-in-foreground",
+		"--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file=", "--log-facility=-", "--log-dhcp",
+		"--dhcp-leasefile="+l.Path("dnsmasq-dhcp.leases"), "--dhcp-range=10.77.2.150,10.77.2.199,255.255.255.0,1h",
+		"--dhcp-option=option:router,"+routerAddr)
+	site.WaitFor("started, version", startup)
+	hobnail := l.Host("srv", lan, localAddr+"/24", "").Hobnail("")
+	hobnail.WaitFor(`site's DHCP server answers us.*mode=merge`, startup)
+	c := l.Host("client", lan, "10.77.2.7/24", "").client(t, 1, firmwareOptions("PXEClient:Arch:00007:UNDI:003016", 7))
+
+	asked := time.Now()
+	var offer *dhcp4.Packet
+	c.ask(func(p *dhcp4.Packet) bool {
+		if serverOf(p) == localAddr && p.YIAddr.String() != "0.0.0.0" {
+			offer = p
+		}
+		return offer != nil
+	})
+	if took := time.Since(asked); offer == nil || took > 4*time.Second {
+		t.Fatalf("the offer took %v: %+v\n%s", took, offer, hobnail.Output())
+	}
+	isMerged(t, "OFFER", offer, localAddr)
+	if ack := c.request(offer); ack == nil || ack.Type() != dhcp4.Ack {
+		t.Fatalf("the REQUEST was answered with %+v\n%s", ack, hobnail.Output())
+	}
+	hasLease(t, l, "dnsmasq-dhcp.leases", "52:54:00:4c:43:01")
 }
 
 // TestMergePassesBack: what a machine says of an address that it has through
