@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -74,6 +73,9 @@ func Serve(ctx context.Context, opts Options) error {
 	if s.leases, err = openLeases(loaded); err != nil {
 		return err
 	}
+	s.leases.Report = func(err error) {
+		opts.Events.Emit(event.Event{Time: time.Now(), Code: event.LeaseLogGrows, Attrs: []slog.Attr{slog.String("error", err.Error())}})
+	}
 	defer s.leases.Close()
 	if err := s.use(loaded); err != nil {
 		return err
@@ -96,7 +98,7 @@ func openLeases(l *Loaded) (*lease.Table, error) {
 	if !usesMode(l, model.ModeServer) {
 		return lease.NewTable(), nil
 	}
-	return lease.Open(filepath.Join(l.Config.Server.Data, "leases.log"))
+	return lease.Open(logPath(l))
 }
 
 // use makes a configuration the one that decides from now on.
@@ -159,6 +161,13 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 				},
 			})
 		}
+	}
+	if usesMode(l, model.ModeServer) {
+		svc, err := s.commands(l)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, svc)
 	}
 	t := &tftp.Server{Opener: s, Events: s.opts.Events}
 	conn, err := tftp.Listen(fmt.Sprintf("0.0.0.0:%d", tftp.Port))

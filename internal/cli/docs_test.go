@@ -94,6 +94,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail nbp list", nbpList{}},
 		{"hobnail nbp licences", []nbp.Licence{}},
 		{"hobnail images show", imageInfo{}},
+		{"hobnail leases list", []leaseInfo{}},
 		{"hobnail version", versionInfo{}},
 	} {
 		want := jsonKeys(reflect.TypeOf(tc.value), "")

@@ -37,6 +37,7 @@ const (
 	ConfigLoaded   Code = "config.loaded"
 	ConfigFault    Code = "config.refused"
 	LeaseFault     Code = "lease.fault"
+	LeaseLogGrows  Code = "lease.log-grows"
 	LogLimited     Code = "log.limited"
 )
 
@@ -80,6 +81,7 @@ var catalogue = []Entry{
 	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},
 	{ConfigFault, slog.LevelError, "configuration refused", "the file has faults; the configuration that was running goes on", "run hobnail check and mend what it lists"},
 	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
+	{LeaseLogGrows, slog.LevelWarn, "lease log could not be written anew", "leases are stored as before, in a file that goes on growing", "check disk space and the data directory"},
 	{LogLimited, slog.LevelWarn, "log lines left out", "more happened in a second than is logged; nothing else was left out", "run with --debug to see all"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/policy"
@@ -145,7 +146,12 @@ func (t *Table) Stage(c policy.LeaseChange) (ticket uint64, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log != nil && t.durable(&c) {
+	return t.stage(&c)
+}
+
+// stage is Stage for who holds mu, of a lease that is storable.
+func (t *Table) stage(c *policy.LeaseChange) (ticket uint64, err error) {
+	if t.log != nil && t.durable(c) {
 		if t.broken != nil {
 			return 0, fmt.Errorf("the lease log %s failed earlier and needs a restart: %v", t.log.path, t.broken)
 		}
@@ -176,6 +182,37 @@ func (t *Table) Commit(from uint64) error {
 		return t.why
 	}
 	return nil
+}
+
+// Release ends at once whatever keeps an address, of those that which picks:
+// leases, offers, and the rest that a declined address is given. It says what
+// it ended. The machine of a lease is not told, and gets its address back if
+// it asks before another does.
+func (t *Table) Release(now time.Time, which func(model.Lease) bool) ([]model.Lease, error) {
+	t.mu.Lock()
+	var released []model.Lease
+	var first uint64
+	for _, l := range t.all() {
+		if !policy.Keeps(l, now) || !which(l) {
+			continue
+		}
+		c := policy.LeaseChange{Kind: policy.Free, Lease: l}
+		c.Lease.State, c.Lease.Start, c.Lease.Expires = policy.StateReleased, now, now
+		ticket, err := t.stage(&c)
+		if err != nil {
+			t.mu.Unlock()
+			return nil, err
+		}
+		if first == 0 {
+			first = ticket
+		}
+		released = append(released, l)
+	}
+	t.mu.Unlock()
+	if first == 0 {
+		return released, nil
+	}
+	return released, t.Commit(first)
 }
 
 // Apply is Stage and Commit of one change.
@@ -342,6 +379,10 @@ func (t *Table) lease(n uint32) (model.Lease, bool) {
 func (t *Table) All() []model.Lease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.all()
+}
+
+func (t *Table) all() []model.Lease {
 	all := make([]model.Lease, 0, t.rows.count)
 	for _, page := range t.rows.pages {
 		for i := range page {

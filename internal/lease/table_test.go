@@ -2,7 +2,9 @@ package lease
 
 import (
 	"net/netip"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,5 +51,38 @@ func TestAllIsInTheOrderOfAddresses(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"10.77.2.9", "10.77.2.20", "10.77.2.100"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestRelease: what an administrator sets free is free at once, and on disk.
+func TestRelease(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "leases.log")
+	table := open(t, path)
+	apply(t, table,
+		bind("10.77.2.51", lab1), bind("10.77.2.52", lab2),
+		change(policy.PutAside, policy.StateDeclined, bind("10.77.2.53", lab1)),
+		change(policy.Hold, policy.StateOffered, bind("10.77.2.54", lab1)),
+		change(policy.Free, policy.StateReleased, bind("10.77.2.55", lab1)),
+		bind("10.77.2.56", lab1))
+	ended := bind("10.77.2.56", lab1)
+	ended.Lease.Expires = noon
+	apply(t, table, ended)
+	released, err := table.Release(noon.Add(time.Minute), func(l model.Lease) bool { return l.MAC == lab1 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range released {
+		got = append(got, l.State+" "+l.Address.String())
+	}
+	want := []string{"bound 10.77.2.51", "declined 10.77.2.53", "offered 10.77.2.54"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	table.Close()
+	for _, l := range open(t, path).All() {
+		if policy.Keeps(l, noon.Add(time.Minute)) != (l.MAC == lab2) {
+			t.Errorf("after a restart %+v", l)
+		}
 	}
 }
