@@ -56,17 +56,18 @@ type Boot struct {
 
 // Subnet is one [[subnet]].
 type Subnet struct {
-	CIDR    netip.Prefix // masked
-	Mode    model.Mode
-	Pool    []Range // ascending, inside CIDR, disjoint; empty: reservations only
-	Router  netip.Addr
-	DNS     []netip.Addr
-	NTP     []netip.Addr
-	Domain  string
-	Lease   time.Duration
-	Probe   bool   // free addresses are asked for, lest somebody has one
-	Link    string // name of the link that it shares with other subnets; "" if it shares none
-	Options []model.Option
+	CIDR       netip.Prefix // masked
+	Mode       model.Mode
+	Pool       []Range // ascending, inside CIDR, disjoint; empty: reservations only
+	Router     netip.Addr
+	DNS        []netip.Addr
+	NTP        []netip.Addr
+	Domain     string
+	Lease      time.Duration
+	PerCircuit int    // addresses that one circuit (relay and option 82.1) may hold at a time; 0: see package policy
+	Probe      bool   // free addresses are asked for, lest somebody has one
+	Link       string // name of the link that it shares with other subnets; "" if it shares none
+	Options    []model.Option
 	// Upstream lists the site's DHCP servers for this subnet; empty: those of
 	// [server].
 	Upstream []netip.Addr

@@ -260,7 +260,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
-			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, probe, link; did you mean lease?`,
+			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean lease?`,
 		}},
 		{"syntax-alone", []string{
 			`4:14: not valid TOML: basic strings cannot have new lines`,
@@ -303,7 +303,7 @@ func TestParseFaults(t *testing.T) {
 			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
-			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, upstream, next_server, options, probe, link; did you mean cidr?`,
+			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
 			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,

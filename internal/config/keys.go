@@ -52,6 +52,7 @@ func keysOf(section string) []key {
 			{"ntp", `["10.77.1.2"]`},
 			{"domain", `"example.net"`},
 			{"lease", `"1h"`},
+			{"per_circuit", `"16"`},
 			{"upstream", `["10.77.2.3"]`},
 			{"next_server", `"10.77.1.2"`},
 			{"options", `{ time-servers = ["10.77.1.5"] }`},

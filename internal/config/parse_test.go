@@ -72,7 +72,7 @@ func TestParseEveryKey(t *testing.T) {
 				CIDR: netip.MustParsePrefix("10.77.2.0/24"), Mode: model.ModeServer,
 				Pool:   ranges("10.77.2.50-10.77.2.99", "10.77.2.150-10.77.2.200"),
 				Router: addr("10.77.2.1"), DNS: []netip.Addr{addr("10.77.1.2"), addr("9.9.9.9")},
-				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour,
+				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour, PerCircuit: 16,
 				NextServer: addr("10.77.1.4"), Link: "floor-2",
 				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
 				At:      "site.toml:19",

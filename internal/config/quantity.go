@@ -70,3 +70,14 @@ func parseShare(s string) (Share, error) {
 	}
 	return Share{Index: i, Of: n}, nil
 }
+
+// maxCount is more than any pool has.
+const maxCount = 1 << 24
+
+func parseCount(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxCount || s != strconv.Itoa(n) {
+		return 0, errors.New("is not a number of addresses; write it as 16")
+	}
+	return n, nil
+}

@@ -58,6 +58,9 @@ func (d *draft) readSubnet(s section) {
 	if v, ok := one(s, "lease", parseLease); ok {
 		n.Lease = v.v
 	}
+	if v, ok := one(s, "per_circuit", parseCount); ok {
+		n.PerCircuit = v.v
+	}
 	if v, ok := one(s, "next_server", parseAddr); ok {
 		n.NextServer = v.v
 	}

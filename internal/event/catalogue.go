@@ -26,6 +26,7 @@ const (
 	NBPMissing     Code = "nbp.missing"
 	PoolEmpty      Code = "dhcp.pool-empty"
 	PoolShort      Code = "dhcp.pool-short"
+	CircuitFull    Code = "dhcp.circuit-full"
 	FileRead       Code = "file.read"
 	FileProbe      Code = "file.probe"
 	FileMissing    Code = "file.not-found"
@@ -70,6 +71,7 @@ var catalogue = []Entry{
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},
 	{PoolShort, slog.LevelWarn, "pool runs short", "most addresses of this server's part of the pool are used, 80 % or 95 %; machines still get theirs", "make the pool larger or the lease shorter before it is empty"},
+	{CircuitFull, slog.LevelWarn, "circuit has its share", "a machine got no answer, because those that ask by the same port of a switch or relay have as many addresses as they may", "look what is at that port, or raise per_circuit"},
 	{FileRead, slog.LevelInfo, "file read", "a boot file was read to its end", ""},
 	{FileProbe, slog.LevelDebug, "file size asked", "firmware asks for a file's size first and breaks off; normal", ""},
 	{FileMissing, slog.LevelInfo, "file not found", "loaders search for several names; it matters only when nothing else was found", ""},

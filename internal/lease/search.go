@@ -1,10 +1,12 @@
 package lease
 
 import (
+	"hash/maphash"
 	"math/bits"
 	"net/netip"
 	"time"
 
+	"hobnail/internal/model"
 	"hobnail/internal/policy"
 )
 
@@ -46,6 +48,28 @@ func (t *Table) Kept(ranges []policy.Range, now time.Time) int64 {
 		}
 	}
 	return kept
+}
+
+// HeldBy counts the addresses that are kept for machines of a circuit.
+func (t *Table) HeldBy(circuit string, now time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows.end(nanos(now), endsAtOnce)
+	return int(t.rows.kept[maphash.String(t.rows.seed, circuit)])
+}
+
+// DeclinedBy counts the addresses that a machine's declining keeps from all.
+func (t *Table) DeclinedBy(key model.MAC, now time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := 0
+	for n := t.rows.byKey[maphash.String(t.rows.seed, string(key))]; n != 0; n = t.rows.at(n).older {
+		w := t.rows.at(n)
+		if w.state == declined && w.keeps(nanos(now)) && w.text[:w.key] == string(key) {
+			count++
+		}
+	}
+	return count
 }
 
 // keptIn counts inside one span.

@@ -50,11 +50,14 @@ type Decision struct {
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
-	Place    netip.Prefix   // what is known of the site's DHCP servers is known of this place; zero outside merge
-	Passing  *Passing       // how the request goes on; set with Forward alone
-	Taken    netip.Addr     // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
-	Options  []Option       // with an address: what is configured for the place and who asks there
-	steps    []step
+	// CircuitFull is the circuit that has as many addresses as it may have;
+	// empty for none.
+	CircuitFull string
+	Place       netip.Prefix // what is known of the site's DHCP servers is known of this place; zero outside merge
+	Passing     *Passing     // how the request goes on; set with Forward alone
+	Taken       netip.Addr   // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
+	Options     []Option     // with an address: what is configured for the place and who asks there
+	steps       []step
 }
 
 // step is a reason that nobody has read yet: most never are, and putting them
@@ -141,6 +144,12 @@ type Leases interface {
 	Free(ranges []Range, start int64, now time.Time, skip func(netip.Addr) bool) (netip.Addr, bool)
 	// Kept counts the addresses of the ranges that records keep at a time.
 	Kept(ranges []Range, now time.Time) int64
+	// HeldBy counts the addresses that are kept at a time for machines of a
+	// circuit.
+	HeldBy(circuit string, now time.Time) int
+	// DeclinedBy counts the addresses that are put aside at a time because a
+	// machine declined them.
+	DeclinedBy(key model.MAC, now time.Time) int
 }
 
 // Range is a run of addresses of a pool.

@@ -54,6 +54,8 @@ func (v View) grant(d *Decision, now time.Time, f *classify.Facts, want netip.Ad
 	case !ok && !v.usable(d, f, want, now):
 		v.refuse(d, "%s is not this machine's to have here", want)
 		return
+	case !ok && v.circuitFull(d, now, f):
+		return
 	}
 	d.because("address", "RFC 2131 section 4.3.2", "%s is this machine's until the lease ends", want)
 	d.Answer, d.Address, d.Lease = Ack, want, leaseTime(d, f)
@@ -133,6 +135,9 @@ func (v View) decline(d *Decision, now time.Time, f *classify.Facts) {
 		d.ignore("address", "RFC 2131 section 4.3.3", "%s is not this machine's to decline", f.Requested)
 	case f.DeclineText == ownFaultDecline:
 		d.ignore("address", "EDK2 Dhcp4Io.c", "the firmware found our offer incomplete; the address itself is free")
+		d.Change = v.change(d, f, Free, f.Requested, now, now)
+	case v.declinesTooMuch(f, now):
+		d.ignore("quota", "built-in", "this machine has declined %d addresses, which is more than anybody finds in use: %s is only free again", mostDeclined, f.Requested)
 		d.Change = v.change(d, f, Free, f.Requested, now, now)
 	default:
 		d.ignore("address", "RFC 2131 section 4.3.3", "%s is in use by somebody else: put aside", f.Requested)

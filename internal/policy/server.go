@@ -103,6 +103,9 @@ func leaseTime(d *Decision, f *classify.Facts) time.Duration {
 // reservation, the running or last lease, the address asked for, a free one;
 // each in every subnet of the link, that of the request first.
 func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr, bool) {
+	if v.circuitFull(d, now, f) {
+		return netip.Addr{}, false
+	}
 	place := d.Subnet
 	for _, find := range [...]func(*Decision, time.Time, *classify.Facts) (netip.Addr, bool){
 		v.reserved, v.had, v.asked, v.free,
@@ -233,8 +236,12 @@ func (p *Policy) inOwnPool(d *Decision, a netip.Addr) bool {
 
 func (v View) change(d *Decision, f *classify.Facts, kind ChangeKind, a netip.Addr, now, until time.Time) LeaseChange {
 	state := map[ChangeKind]string{Hold: StateOffered, Bind: StateBound, Free: StateReleased, PutAside: StateDeclined}[kind]
+	circuit := circuitOf(f)
+	if l, ok := v.Leases.ByAddr(a); ok && circuit == "" && l.MAC == f.Key() {
+		circuit = l.Circuit // a renewal comes without the relay
+	}
 	return LeaseChange{Kind: kind, Lease: model.Lease{
-		Address: a, MAC: f.Key(), ClientID: f.ClientID, Hostname: f.Hostname,
+		Address: a, MAC: f.Key(), ClientID: f.ClientID, Hostname: f.Hostname, Circuit: circuit,
 		Start: now, Expires: until, State: state,
 	}}
 }

@@ -206,3 +206,9 @@ func (NoLeases) Free(ranges []policy.Range, start int64, _ time.Time, skip func(
 
 // Kept counts none.
 func (NoLeases) Kept([]policy.Range, time.Time) int64 { return 0 }
+
+// HeldBy counts none.
+func (NoLeases) HeldBy(string, time.Time) int { return 0 }
+
+// DeclinedBy counts none.
+func (NoLeases) DeclinedBy(model.MAC, time.Time) int { return 0 }

@@ -278,6 +278,8 @@ func (s *Server) tell(now time.Time, w *work) {
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))
 	case d.PoolFull:
 		s.emit(now, event.PoolEmpty, f, slog.String("subnet", d.Subnet.CIDR.String()))
+	case d.CircuitFull != "":
+		s.emit(now, event.CircuitFull, f, slog.String("circuit", d.CircuitFull))
 	case d.Change.Kind == policy.Hold || d.Change.Kind == policy.Bind:
 		s.shortageOf(now, d.Subnet)
 	}
