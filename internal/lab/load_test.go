@@ -167,6 +167,10 @@ func (g *load) message(c *loadClient, kind byte, xid uint32, ciaddr netip.Addr, 
 
 // ask sends a message and waits a second for an answer.
 func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
+	return g.askFor(time.Second, c, kind, options...)
+}
+
+func (g *load) askFor(wait time.Duration, c *loadClient, kind byte, options ...byte) (answer, bool) {
 	xid, got := rand.Uint32(), make(chan answer, 1)
 	g.mu.Lock()
 	g.waiting[xid] = got
@@ -182,7 +186,7 @@ func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
 	select {
 	case a := <-got:
 		return a, true
-	case <-time.After(time.Second):
+	case <-time.After(wait):
 		return answer{}, false
 	}
 }
