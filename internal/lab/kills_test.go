@@ -5,6 +5,7 @@ package lab
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -46,7 +47,7 @@ lease = "12h"
 		p.WaitFor(`(?m)^ready: `, startup)
 		return p
 	}
-	g := l.Host("relay", lan, "10.77.0.9/16", "").Load(machines, srv.Addr())
+	g := l.Host("relay", lan, "10.77.0.9/16", "").Load(machines, srv.Addr(), netip.MustParsePrefix("10.77.16.0/20"))
 	p := start()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { defer close(stopped); g.run(rate, stop) }()

@@ -21,6 +21,7 @@ import (
 // load is many DHCP clients behind one relay address, and what they know: the
 // history of every address, written by those who got it.
 type load struct {
+	host   *Host
 	conn   *net.UDPConn
 	server netip.AddrPort
 	relay  netip.Addr
@@ -60,16 +61,21 @@ const (
 	discover, offer, request, ack, nak, release = 1, 2, 3, 5, 6, 7
 )
 
-// Load makes machines on a host. The host's address is their relay's.
-func (h *Host) Load(machines int, server netip.Addr) *load {
+// Load makes machines on a host. The host's address is their relay's; theirs
+// will be in pool.
+func (h *Host) Load(machines int, server netip.Addr, pool netip.Prefix) *load {
 	h.lab.t.Helper()
-	conn, err := h.listen(67)
+	// What machines send from their own addresses leaves by this host, which
+	// does not answer for them when the server asks whether they are in use.
+	h.lab.sysctl(h.ns, "net.ipv4.conf.all.arp_ignore", "1")
+	h.lab.ip("-n", string(h.ns), "route", "add", "local", pool.String(), "dev", "lo")
+	conn, err := h.listen(netip.AddrPortFrom(h.Addr(), 67))
 	if err != nil {
 		h.lab.t.Fatalf("listening for the load: %v", err)
 	}
 	h.lab.onClose(func() { conn.Close() })
 	g := &load{
-		conn: conn, server: netip.AddrPortFrom(server, 67), relay: h.Addr(),
+		host: h, conn: conn, server: netip.AddrPortFrom(server, 67), relay: h.Addr(),
 		waiting: map[uint32]chan answer{}, history: map[netip.Addr][]*tenure{},
 	}
 	for i := range machines {
@@ -81,7 +87,7 @@ func (h *Host) Load(machines int, server netip.Addr) *load {
 
 // listen opens a socket inside the host's namespace: a thread goes in, and
 // ends with the goroutine, as it stays locked to it.
-func (h *Host) listen(port int) (conn *net.UDPConn, err error) {
+func (h *Host) listen(at netip.AddrPort) (conn *net.UDPConn, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -94,7 +100,7 @@ func (h *Host) listen(port int) (conn *net.UDPConn, err error) {
 		if err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
 			return
 		}
-		conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: h.Addr().AsSlice(), Port: port})
+		conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
 	}()
 	<-done
 	return conn, err
@@ -141,15 +147,18 @@ func readAnswer(b []byte) (a answer, xid uint32, ok bool) {
 	return a, binary.BigEndian.Uint32(b[4:]), a.kind != 0
 }
 
-// message is what a client says, as its relay passes it on.
+// message is what a client says: through its relay, or, where it has an
+// address, by itself.
 func (g *load) message(c *loadClient, kind byte, xid uint32, ciaddr netip.Addr, options ...byte) []byte {
 	b := make([]byte, 240, 320)
-	b[0], b[1], b[2], b[3] = 1, 1, 6, 1
+	b[0], b[1], b[2] = 1, 1, 6
 	binary.BigEndian.PutUint32(b[4:], xid)
 	if ciaddr.IsValid() {
 		copy(b[12:], ciaddr.AsSlice())
+	} else {
+		b[3] = 1
+		copy(b[24:], g.relay.AsSlice())
 	}
-	copy(b[24:], g.relay.AsSlice())
 	copy(b[28:], c.mac[:])
 	copy(b[236:], []byte{0x63, 0x82, 0x53, 0x63})
 	b = append(b, 53, 1, kind)
@@ -158,6 +167,10 @@ func (g *load) message(c *loadClient, kind byte, xid uint32, ciaddr netip.Addr, 
 
 // ask sends a message and waits a second for an answer.
 func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
+	return g.askFor(time.Second, c, kind, options...)
+}
+
+func (g *load) askFor(wait time.Duration, c *loadClient, kind byte, options ...byte) (answer, bool) {
 	xid, got := rand.Uint32(), make(chan answer, 1)
 	g.mu.Lock()
 	g.waiting[xid] = got
@@ -173,7 +186,7 @@ func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
 	select {
 	case a := <-got:
 		return a, true
-	case <-time.After(time.Second):
+	case <-time.After(wait):
 		return answer{}, false
 	}
 }
@@ -256,14 +269,20 @@ func (g *load) holds(c *loadClient, a answer, asked time.Time) {
 	g.history[a.yiaddr] = append(g.history[a.yiaddr], c.has)
 }
 
-// gives sends a RELEASE, which nobody answers.
+// gives sends a RELEASE, from the address that it gives back; nobody answers.
 func (g *load) gives(c *loadClient, server [4]byte) {
+	from, err := g.host.listen(netip.AddrPortFrom(c.has.addr, 68))
+	if err != nil {
+		g.fault("sending a RELEASE from %s: %v", c.has.addr, err)
+		return
+	}
+	defer from.Close()
 	g.mu.Lock()
 	t := c.has
 	c.has, t.end = nil, time.Now()
 	g.mu.Unlock()
 	g.counts.released.Add(1)
-	g.conn.WriteToUDPAddrPort(g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...), g.server)
+	from.WriteToUDPAddrPort(g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...), g.server)
 }
 
 func (g *load) fault(format string, args ...any) {
