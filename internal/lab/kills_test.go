@@ -49,7 +49,7 @@ lease = "12h"
 	g := l.Host("relay", lan, "10.77.0.9/16", "").Load(machines, srv.Addr())
 	p := start()
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() { defer close(stopped); g.run(rate, stop) }()
+	go func() { defer close(stopped); g.run(rate, g.turn, stop) }()
 
 	restarts := make([]time.Duration, 0, kills)
 	begun := time.Now()

@@ -21,13 +21,14 @@ import (
 // load is many DHCP clients behind one relay address, and what they know: the
 // history of every address, written by those who got it.
 type load struct {
-	conn   *net.UDPConn
-	server netip.AddrPort
-	relay  netip.Addr
+	conn    *net.UDPConn
+	servers []netip.AddrPort // all that the relay passes broadcasts on to
+	relay   netip.Addr
 
 	mu      sync.Mutex
 	waiting map[uint32]chan answer // by transaction id
 	clients []*loadClient
+	made    int // clients, ever
 	history map[netip.Addr][]*tenure
 	faults  []string
 	counts  struct{ tried, offered, acked, released atomic.Int64 }
@@ -44,6 +45,7 @@ type loadClient struct {
 type tenure struct {
 	client    *loadClient
 	addr      netip.Addr
+	server    [4]byte // who gave it
 	from, end time.Time
 }
 
@@ -61,7 +63,7 @@ const (
 )
 
 // Load makes machines on a host. The host's address is their relay's.
-func (h *Host) Load(machines int, server netip.Addr) *load {
+func (h *Host) Load(machines int, servers ...netip.Addr) *load {
 	h.lab.t.Helper()
 	conn, err := h.listen(67)
 	if err != nil {
@@ -69,14 +71,24 @@ func (h *Host) Load(machines int, server netip.Addr) *load {
 	}
 	h.lab.onClose(func() { conn.Close() })
 	g := &load{
-		conn: conn, server: netip.AddrPortFrom(server, 67), relay: h.Addr(),
+		conn: conn, relay: h.Addr(),
 		waiting: map[uint32]chan answer{}, history: map[netip.Addr][]*tenure{},
 	}
-	for i := range machines {
-		g.clients = append(g.clients, &loadClient{mac: [6]byte{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)}})
+	for _, s := range servers {
+		g.servers = append(g.servers, netip.AddrPortFrom(s, 67))
+	}
+	for range machines {
+		g.clients = append(g.clients, g.newClient())
 	}
 	go g.receive()
 	return g
+}
+
+// newClient makes one whose like was not there before.
+func (g *load) newClient() *loadClient {
+	i := g.made
+	g.made++
+	return &loadClient{mac: [6]byte{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)}}
 }
 
 // listen opens a socket inside the host's namespace: a thread goes in, and
@@ -156,8 +168,13 @@ func (g *load) message(c *loadClient, kind byte, xid uint32, ciaddr netip.Addr, 
 	return append(append(b, options...), 255)
 }
 
-// ask sends a message and waits a second for an answer.
+// ask broadcasts a message and waits a second for an answer.
 func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
+	return g.askFrom(c, kind, netip.Addr{}, options...)
+}
+
+// askFrom is ask of a client that has an address.
+func (g *load) askFrom(c *loadClient, kind byte, ciaddr netip.Addr, options ...byte) (answer, bool) {
 	xid, got := rand.Uint32(), make(chan answer, 1)
 	g.mu.Lock()
 	g.waiting[xid] = got
@@ -169,7 +186,7 @@ func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
 	}()
 	// While the server is down its host refuses what is sent, which the
 	// socket may tell with the next write.
-	g.conn.WriteToUDPAddrPort(g.message(c, kind, xid, netip.Addr{}, options...), g.server)
+	g.send(g.message(c, kind, xid, ciaddr, options...))
 	select {
 	case a := <-got:
 		return a, true
@@ -178,9 +195,15 @@ func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
 	}
 }
 
+func (g *load) send(b []byte) {
+	for _, s := range g.servers {
+		g.conn.WriteToUDPAddrPort(b, s)
+	}
+}
+
 // run has so many exchanges begun in a second, by clients that are idle, until
 // stop is closed; then it waits for those that are under way.
-func (g *load) run(rate int, stop <-chan struct{}) {
+func (g *load) run(rate int, turn func(*loadClient), stop <-chan struct{}) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -193,7 +216,12 @@ func (g *load) run(rate int, stop <-chan struct{}) {
 		case <-tick.C:
 			for ; started < int(time.Since(begun).Seconds()*float64(rate)); started++ {
 				c := g.idle()
-				running.Go(func() { g.turn(c) })
+				running.Go(func() {
+					turn(c)
+					g.mu.Lock()
+					c.busy = false
+					g.mu.Unlock()
+				})
 			}
 		}
 	}
@@ -215,31 +243,31 @@ func (g *load) idle() *loadClient {
 // turn is one exchange of a client; one in eight that have an address then
 // gives it back.
 func (g *load) turn(c *loadClient) {
-	defer func() {
-		g.mu.Lock()
-		c.busy = false
-		g.mu.Unlock()
-	}()
+	if g.exchange(c) && rand.IntN(8) == 0 {
+		g.gives(c, c.has.server)
+	}
+}
+
+// exchange is DISCOVER, OFFER, REQUEST, ACK; it says whether it came to that.
+func (g *load) exchange(c *loadClient) bool {
 	g.counts.tried.Add(1)
 	o, ok := g.ask(c, discover)
 	if !ok || o.kind != offer {
-		return
+		return false
 	}
 	g.counts.offered.Add(1)
-	if c.has != nil && time.Now().Before(c.has.end) && o.yiaddr != c.has.addr {
+	if c.has != nil && time.Now().Before(c.has.end) && o.server == c.has.server && o.yiaddr != c.has.addr {
 		g.fault("%x has %s until %s and was offered %s", c.mac, c.has.addr, c.has.end, o.yiaddr)
 	}
 	asked := time.Now()
 	y := o.yiaddr.As4()
 	a, ok := g.ask(c, request, append(append([]byte{54, 4}, o.server[:]...), append([]byte{50, 4}, y[:]...)...)...)
 	if !ok || a.kind != ack {
-		return
+		return false
 	}
 	g.counts.acked.Add(1)
 	g.holds(c, a, asked)
-	if rand.IntN(8) == 0 {
-		g.gives(c, o.server)
-	}
+	return true
 }
 
 // holds notes an ACK. From now on nobody else may hear one for the address,
@@ -248,11 +276,11 @@ func (g *load) holds(c *loadClient, a answer, asked time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	end := asked.Add(a.lease)
-	if c.has != nil && c.has.addr == a.yiaddr && c.has.end.After(asked) {
+	if c.has != nil && c.has.addr == a.yiaddr && c.has.server == a.server && c.has.end.After(asked) {
 		c.has.end = end // renewed
 		return
 	}
-	c.has = &tenure{client: c, addr: a.yiaddr, from: time.Now(), end: end}
+	c.has = &tenure{client: c, addr: a.yiaddr, server: a.server, from: time.Now(), end: end}
 	g.history[a.yiaddr] = append(g.history[a.yiaddr], c.has)
 }
 
@@ -263,7 +291,7 @@ func (g *load) gives(c *loadClient, server [4]byte) {
 	c.has, t.end = nil, time.Now()
 	g.mu.Unlock()
 	g.counts.released.Add(1)
-	g.conn.WriteToUDPAddrPort(g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...), g.server)
+	g.send(g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...))
 }
 
 func (g *load) fault(format string, args ...any) {
