@@ -13,10 +13,14 @@ BENCH ?=
 ROUNDS ?= 3
 # How often make proof-kills kills the server
 KILLS ?= 1000
+# How long proof-chaos troubles two servers
+MINUTES ?= 10
+# How many histories proof-sim plays
+SEEDS ?= 10000
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
-.PHONY: run build test lint unit interop lab demo bench fuzz proof-power proof-kills clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -24,7 +28,7 @@ run: setup-run build ## serve on every interface, beside the DHCP server that is
 build: $(NBP) ## leave ./hobnail
 	CGO_ENABLED=0 go build -trimpath -o hobnail ./cmd/hobnail
 
-test: setup-test build lint unit interop lab ## everything that is tested
+test: setup-test build lint unit proof-sim interop lab ## everything that is tested
 
 setup-run setup-test setup-bench:
 	@scripts/setup $(@:setup-%=%)
@@ -66,6 +70,13 @@ proof-power: ## power cuts, full and failing disks, at every step of the lease l
 proof-kills: build ## the server killed KILLS times under 200 exchanges a second; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo env HOBNAIL_KILLS=$(KILLS) go test -tags lab -count=1 -timeout 2h -v -run TestKills ./internal/lab
+
+proof-chaos: build ## two servers, killed, restarted and cut off for MINUTES under load; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_CHAOS=$(MINUTES) go test -tags lab -count=1 -timeout 2h -v -run TestChaos ./internal/lab
+
+proof-sim: ## SEEDS histories of servers, machines, networks, clocks and disks, by chance
+	go test -count=1 -timeout 12h -v -run TestSeeds ./internal/dhcpsim -seeds $(SEEDS)
 
 clean:
 	rm -rf hobnail build $(NBP)

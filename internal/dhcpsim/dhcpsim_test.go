@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("seeds", 300, "how many histories to play")
+	seeds = flag.Uint64("seeds", 100, "how many histories to play")
 	first = flag.Uint64("first", 1, "the first of them")
 	seed  = flag.Uint64("seed", 0, "play this one alone and show it")
 )
@@ -88,5 +88,16 @@ func TestSeeds(t *testing.T) {
 	if v != nil {
 		text, _ := history(v.Seed, nil)
 		t.Fatalf("%v\n%s\nthe whole of it: go test ./internal/dhcpsim -run TestSeeds -seed %d", v, tail(text, 60), v.Seed)
+	}
+}
+
+// TestSameSeedSameHistory: a failure can be looked at again.
+func TestSameSeedSameHistory(t *testing.T) {
+	for seed := range uint64(20) {
+		once, _ := history(seed, nil)
+		again, _ := history(seed, nil)
+		if once != again {
+			t.Fatalf("seed %d gives two histories", seed)
+		}
 	}
 }

@@ -47,10 +47,10 @@ lease = "12h"
 		p.WaitFor(`(?m)^ready: `, startup)
 		return p
 	}
-	g := l.Host("relay", lan, "10.77.0.9/16", "").Load(machines, srv.Addr(), netip.MustParsePrefix("10.77.16.0/20"))
+	g := l.Host("relay", lan, "10.77.0.9/16", "").Load(machines, netip.MustParsePrefix("10.77.16.0/20"), srv.Addr())
 	p := start()
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() { defer close(stopped); g.run(rate, stop) }()
+	go func() { defer close(stopped); g.run(rate, g.turn, stop) }()
 
 	restarts := make([]time.Duration, 0, kills)
 	begun := time.Now()

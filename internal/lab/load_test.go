@@ -21,14 +21,15 @@ import (
 // load is many DHCP clients behind one relay address, and what they know: the
 // history of every address, written by those who got it.
 type load struct {
-	host   *Host
-	conn   *net.UDPConn
-	server netip.AddrPort
-	relay  netip.Addr
+	host    *Host
+	conn    *net.UDPConn
+	servers []netip.AddrPort // all that the relay passes broadcasts on to
+	relay   netip.Addr
 
 	mu      sync.Mutex
 	waiting map[uint32]chan answer // by transaction id
 	clients []*loadClient
+	made    int // clients, ever
 	history map[netip.Addr][]*tenure
 	faults  []string
 	counts  struct{ tried, offered, acked, released atomic.Int64 }
@@ -45,6 +46,7 @@ type loadClient struct {
 type tenure struct {
 	client    *loadClient
 	addr      netip.Addr
+	server    [4]byte // who gave it
 	from, end time.Time
 }
 
@@ -63,7 +65,7 @@ const (
 
 // Load makes machines on a host. The host's address is their relay's; theirs
 // will be in pool.
-func (h *Host) Load(machines int, server netip.Addr, pool netip.Prefix) *load {
+func (h *Host) Load(machines int, pool netip.Prefix, servers ...netip.Addr) *load {
 	h.lab.t.Helper()
 	// What machines send from their own addresses leaves by this host, which
 	// does not answer for them when the server asks whether they are in use.
@@ -75,14 +77,24 @@ func (h *Host) Load(machines int, server netip.Addr, pool netip.Prefix) *load {
 	}
 	h.lab.onClose(func() { conn.Close() })
 	g := &load{
-		host: h, conn: conn, server: netip.AddrPortFrom(server, 67), relay: h.Addr(),
+		host: h, conn: conn, relay: h.Addr(),
 		waiting: map[uint32]chan answer{}, history: map[netip.Addr][]*tenure{},
 	}
-	for i := range machines {
-		g.clients = append(g.clients, &loadClient{mac: [6]byte{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)}})
+	for _, s := range servers {
+		g.servers = append(g.servers, netip.AddrPortFrom(s, 67))
+	}
+	for range machines {
+		g.clients = append(g.clients, g.newClient())
 	}
 	go g.receive()
 	return g
+}
+
+// newClient makes one whose like was not there before.
+func (g *load) newClient() *loadClient {
+	i := g.made
+	g.made++
+	return &loadClient{mac: [6]byte{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)}}
 }
 
 // listen opens a socket inside the host's namespace: a thread goes in, and
@@ -147,30 +159,32 @@ func readAnswer(b []byte) (a answer, xid uint32, ok bool) {
 	return a, binary.BigEndian.Uint32(b[4:]), a.kind != 0
 }
 
-// message is what a client says: through its relay, or, where it has an
-// address, by itself.
+// message is what a client says, as its relay passes it on.
 func (g *load) message(c *loadClient, kind byte, xid uint32, ciaddr netip.Addr, options ...byte) []byte {
 	b := make([]byte, 240, 320)
-	b[0], b[1], b[2] = 1, 1, 6
+	b[0], b[1], b[2], b[3] = 1, 1, 6, 1
 	binary.BigEndian.PutUint32(b[4:], xid)
 	if ciaddr.IsValid() {
 		copy(b[12:], ciaddr.AsSlice())
-	} else {
-		b[3] = 1
-		copy(b[24:], g.relay.AsSlice())
 	}
+	copy(b[24:], g.relay.AsSlice())
 	copy(b[28:], c.mac[:])
 	copy(b[236:], []byte{0x63, 0x82, 0x53, 0x63})
 	b = append(b, 53, 1, kind)
 	return append(append(b, options...), 255)
 }
 
-// ask sends a message and waits a second for an answer.
+// ask broadcasts a message and waits a second for an answer.
 func (g *load) ask(c *loadClient, kind byte, options ...byte) (answer, bool) {
 	return g.askFor(time.Second, c, kind, options...)
 }
 
 func (g *load) askFor(wait time.Duration, c *loadClient, kind byte, options ...byte) (answer, bool) {
+	return g.askFrom(wait, c, kind, netip.Addr{}, options...)
+}
+
+// askFrom is askFor of a client that has an address.
+func (g *load) askFrom(wait time.Duration, c *loadClient, kind byte, ciaddr netip.Addr, options ...byte) (answer, bool) {
 	xid, got := rand.Uint32(), make(chan answer, 1)
 	g.mu.Lock()
 	g.waiting[xid] = got
@@ -182,7 +196,7 @@ func (g *load) askFor(wait time.Duration, c *loadClient, kind byte, options ...b
 	}()
 	// While the server is down its host refuses what is sent, which the
 	// socket may tell with the next write.
-	g.conn.WriteToUDPAddrPort(g.message(c, kind, xid, netip.Addr{}, options...), g.server)
+	g.send(g.message(c, kind, xid, ciaddr, options...))
 	select {
 	case a := <-got:
 		return a, true
@@ -191,9 +205,15 @@ func (g *load) askFor(wait time.Duration, c *loadClient, kind byte, options ...b
 	}
 }
 
+func (g *load) send(b []byte) {
+	for _, s := range g.servers {
+		g.conn.WriteToUDPAddrPort(b, s)
+	}
+}
+
 // run has so many exchanges begun in a second, by clients that are idle, until
 // stop is closed; then it waits for those that are under way.
-func (g *load) run(rate int, stop <-chan struct{}) {
+func (g *load) run(rate int, turn func(*loadClient), stop <-chan struct{}) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
@@ -206,7 +226,12 @@ func (g *load) run(rate int, stop <-chan struct{}) {
 		case <-tick.C:
 			for ; started < int(time.Since(begun).Seconds()*float64(rate)); started++ {
 				c := g.idle()
-				running.Go(func() { g.turn(c) })
+				running.Go(func() {
+					turn(c)
+					g.mu.Lock()
+					c.busy = false
+					g.mu.Unlock()
+				})
 			}
 		}
 	}
@@ -228,31 +253,31 @@ func (g *load) idle() *loadClient {
 // turn is one exchange of a client; one in eight that have an address then
 // gives it back.
 func (g *load) turn(c *loadClient) {
-	defer func() {
-		g.mu.Lock()
-		c.busy = false
-		g.mu.Unlock()
-	}()
+	if g.exchange(c) && rand.IntN(8) == 0 {
+		g.gives(c, c.has.server)
+	}
+}
+
+// exchange is DISCOVER, OFFER, REQUEST, ACK; it says whether it came to that.
+func (g *load) exchange(c *loadClient) bool {
 	g.counts.tried.Add(1)
 	o, ok := g.ask(c, discover)
 	if !ok || o.kind != offer {
-		return
+		return false
 	}
 	g.counts.offered.Add(1)
-	if c.has != nil && time.Now().Before(c.has.end) && o.yiaddr != c.has.addr {
+	if c.has != nil && time.Now().Before(c.has.end) && o.server == c.has.server && o.yiaddr != c.has.addr {
 		g.fault("%x has %s until %s and was offered %s", c.mac, c.has.addr, c.has.end, o.yiaddr)
 	}
 	asked := time.Now()
 	y := o.yiaddr.As4()
 	a, ok := g.ask(c, request, append(append([]byte{54, 4}, o.server[:]...), append([]byte{50, 4}, y[:]...)...)...)
 	if !ok || a.kind != ack {
-		return
+		return false
 	}
 	g.counts.acked.Add(1)
 	g.holds(c, a, asked)
-	if rand.IntN(8) == 0 {
-		g.gives(c, o.server)
-	}
+	return true
 }
 
 // holds notes an ACK. From now on nobody else may hear one for the address,
@@ -261,11 +286,11 @@ func (g *load) holds(c *loadClient, a answer, asked time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	end := asked.Add(a.lease)
-	if c.has != nil && c.has.addr == a.yiaddr && c.has.end.After(asked) {
+	if c.has != nil && c.has.addr == a.yiaddr && c.has.server == a.server && c.has.end.After(asked) {
 		c.has.end = end // renewed
 		return
 	}
-	c.has = &tenure{client: c, addr: a.yiaddr, from: time.Now(), end: end}
+	c.has = &tenure{client: c, addr: a.yiaddr, server: a.server, from: time.Now(), end: end}
 	g.history[a.yiaddr] = append(g.history[a.yiaddr], c.has)
 }
 
@@ -282,7 +307,10 @@ func (g *load) gives(c *loadClient, server [4]byte) {
 	c.has, t.end = nil, time.Now()
 	g.mu.Unlock()
 	g.counts.released.Add(1)
-	from.WriteToUDPAddrPort(g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...), g.server)
+	b := g.message(c, release, rand.Uint32(), t.addr, append([]byte{54, 4}, server[:]...)...)
+	b[3] = 0
+	clear(b[24:28]) // no relay
+	from.WriteToUDPAddrPort(b, netip.AddrPortFrom(netip.AddrFrom4(server), 67))
 }
 
 func (g *load) fault(format string, args ...any) {

@@ -32,7 +32,7 @@ lease = "12h"
 `, l.Path("data")))
 	writeLeases(t, l.Path("data/leases.log"), leases)
 	start := func() *Proc { return srv.Start("hobnail", hobnailBinary(t), "serve", "-c", conf) }
-	g := l.Host("relay", lan, "10.64.0.9/12", "").Load(1, srv.Addr(), netip.MustParsePrefix("10.65.0.0/16"))
+	g := l.Host("relay", lan, "10.64.0.9/12", "").Load(1, netip.MustParsePrefix("10.65.0.0/16"), srv.Addr())
 
 	p := start() // writes the log anew, in the form that it has from then on
 	p.WaitFor(`(?m)^ready: `, startup)

@@ -76,7 +76,7 @@ func (l *log) replay(each func(model.Lease)) error {
 	if err != nil {
 		return fmt.Errorf("reading the lease log %s: %v", l.path, err)
 	}
-	r := bufio.NewReaderSize(io.NewSectionReader(l.file, 0, size), 1<<16)
+	r := bufio.NewReaderSize(io.NewSectionReader(l.file, 0, size), int(min(size, 1<<16)))
 	if begin, _ := r.Peek(len(header)); string(begin) != header {
 		return l.replayText(r, size, each)
 	}
