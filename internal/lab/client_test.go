@@ -26,6 +26,7 @@ type client struct {
 	mac  [6]byte
 	xid  uint32
 	opts dhcp4.Options // of every DISCOVER and REQUEST, after option 53
+	sent time.Time     // when it last sent something
 }
 
 // client plays a client on a host's first port.
@@ -106,6 +107,7 @@ func (c *client) send(m dhcp4.MessageType, to string, fill func(*dhcp4.Packet)) 
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.sent = time.Now()
 	if _, err := c.conn.WriteTo(b, &net.UDPAddr{IP: net.ParseIP(to), Port: 67}); err != nil {
 		c.t.Fatalf("sending %s: %v", m, err)
 	}

@@ -20,13 +20,16 @@ import (
 	"hobnail/internal/wire/dhcp4"
 )
 
-const (
-	// askAgain is how long after the first a DISCOVER is passed on once more.
-	// ISC dhcpd drops a second DISCOVER of a machine while it listens, for a
-	// second, whether the address is in use; the first was the machine's own
-	// broadcast, which it answers without us.
-	askAgain = 1200 * time.Millisecond
+// askAgain says how long after the first a DISCOVER is passed on once more. ISC
+// dhcpd drops a second DISCOVER of a machine while it listens, for a second or
+// a little longer, whether the address is in use; the first was the machine's
+// own broadcast, which it answers without us. The last is in time for EDK2,
+// which collects offers for four seconds.
+func askAgain() []time.Duration {
+	return []time.Duration{1200 * time.Millisecond, 2500 * time.Millisecond}
+}
 
+const (
 	// probeEvery is how often the site's servers are asked where none is
 	// known to answer.
 	probeEvery = time.Minute
@@ -79,14 +82,16 @@ func (s *Server) forward(conn netio.Conn, now time.Time, e *upstream.Exchange) b
 	return sent
 }
 
-// waitFor asks once more, and when nobody has answered after that either, says
-// so and makes the machine a proxy's offer.
+// waitFor asks again while nobody answers, and after policy.Patience says so and
+// makes the machine a proxy's offer.
 func (s *Server) waitFor(conn netio.Conn, e *upstream.Exchange) {
-	time.AfterFunc(askAgain, func() {
-		if s.Upstream.Waits(e) {
-			s.forward(conn, s.Clock(), e)
-		}
-	})
+	for _, after := range askAgain() {
+		time.AfterFunc(after, func() {
+			if s.Upstream.Waits(e) {
+				s.forward(conn, s.Clock(), e)
+			}
+		})
+	}
 	time.AfterFunc(policy.Patience, func() {
 		now := s.Clock()
 		switch before, after := s.Upstream.Missed(e); {

@@ -113,7 +113,7 @@ func TestABootWithTheSitesAddresses(t *testing.T) {
 	})
 }
 
-// TestTheSiteAnswersLate: the DISCOVER goes out twice, then the machine gets a
+// TestTheSiteAnswersLate: the DISCOVER goes out again, then the machine gets a
 // proxy's offer, and the site's all the same when it comes.
 func TestTheSiteAnswersLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -129,6 +129,7 @@ func TestTheSiteAnswersLate(t *testing.T) {
 			{100 * time.Millisecond, []string{passedOn}},
 			{500 * time.Millisecond, nil},
 			{100 * time.Millisecond, []string{proxied}},
+			{700 * time.Millisecond, []string{passedOn}},
 			{2 * time.Second, nil},
 		} {
 			if diff := cmp.Diff(s.want, w.later(t, s.after)); diff != "" {
@@ -175,13 +176,13 @@ func TestProbe(t *testing.T) {
 		if p.GIAddr.String() != "10.99.0.1" || p.Hops != 1 || string(p.HardwareAddr()) != "\x02\x68\x0a\x63\x00\x01" {
 			t.Errorf("asked with %+v", p)
 		}
-		time.Sleep(2 * time.Second)
-		if got := len(conn.Sent()); got != 1 {
-			t.Errorf("asked %d more times at the start, want 1", got)
+		time.Sleep(3 * time.Second)
+		if got := len(conn.Sent()); got != 2 {
+			t.Errorf("asked %d more times at the start, want 2", got)
 		}
 		time.Sleep(time.Minute)
-		if got := len(conn.Sent()); got != 3 {
-			t.Errorf("a minute later asked %d more times, want 3", got)
+		if got := len(conn.Sent()); got != 5 {
+			t.Errorf("a minute later asked %d more times, want 5", got)
 		}
 		w.events.take()
 		run(t, w, []step{{name: "a server answers", packet: fromSite(t, dhcp4.Offer, probe.Data), events: []string{"upstream.found " + nobody}}})
