@@ -77,16 +77,16 @@ func TestParseEveryKey(t *testing.T) {
 				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
 				At:      "site.toml:19",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:33"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:34"},
 		},
 		Machines: []model.Machine{
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2", Options: ntp,
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:36",
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:37",
 			},
 			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
-				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:46"},
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:47"},
 		},
 		Rules: []Rule{
 			{
@@ -105,19 +105,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:53",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:54",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:72"},
-			{Loader: "ipxe", At: "site.toml:76"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:73"},
+			{Loader: "ipxe", At: "site.toml:77"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:79",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:80",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:87"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:88"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))
