@@ -1,7 +1,6 @@
 package dhcp_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -123,19 +122,6 @@ func (w *world) connect(conn *netio.MemConn, through netio.Conn) {
 	if through != nil {
 		w.conns[conn.Port()] = through
 	}
-}
-
-// serve runs a server on a connection until the test ends.
-func serve(t testing.TB, s *dhcp.Server, conn netio.Conn) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- s.Serve(ctx, conn) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("serving ended with %v", err)
-		}
-	})
 }
 
 // send hands over a packet, which the socket cuts, and takes what is sent.
