@@ -97,24 +97,29 @@ func (g *load) newClient() *loadClient {
 	return &loadClient{mac: [6]byte{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)}}
 }
 
-// listen opens a socket inside the host's namespace: a thread goes in, and
-// ends with the goroutine, as it stays locked to it.
-func (h *Host) listen(at netip.AddrPort) (conn *net.UDPConn, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		var ns *os.File
-		if ns, err = os.Open("/run/netns/" + string(h.ns)); err != nil {
-			return
-		}
-		defer ns.Close()
-		if err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			return
-		}
-		conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
-	}()
-	<-done
+// listen opens a socket inside the host's namespace: a thread goes in and comes
+// back. It must not end there: processes of the lab die with the thread that
+// started them.
+func (h *Host) listen(at netip.AddrPort) (*net.UDPConn, error) {
+	there, err := os.Open("/run/netns/" + string(h.ns))
+	if err != nil {
+		return nil, err
+	}
+	defer there.Close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer here.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
+	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
+		panic(back) // a thread that is elsewhere would start the next process there
+	}
 	return conn, err
 }
 

@@ -68,7 +68,8 @@ func (d *powerFolder) step() error {
 func (d *powerFolder) cut() *powerFolder {
 	next := newPowerFolder(d.rnd)
 	names := d.stored[d.rnd.IntN(len(d.stored))]
-	for name, ino := range names {
+	for _, name := range slices.Sorted(maps.Keys(names)) { // so that a seed is a history
+		ino := names[name]
 		content := bytes.Clone(ino.stored)
 		for _, write := range ino.writes {
 			content = write(content, false)
