@@ -20,7 +20,10 @@ SEEDS ?= 10000
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
-.PHONY: run build test lint unit interop lab demo bench fuzz proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
+DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/wire/pxe \
+	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp
+
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -61,8 +64,11 @@ bench: setup-bench build ## hobnail beside other servers; needs root and a machi
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	go build -o build/bench ./internal/bench && $$sudo build/bench $(if $(BENCH),-only $(BENCH)) -rounds $(ROUNDS)
 
-fuzz: ## every fuzz target for FUZZTIME
+fuzz: ## every fuzz target for FUZZTIME: 1m, or 10000000x for so many executions
 	@scripts/fuzz $(FUZZTIME)
+
+fuzz-dhcp: ## the decoders of DHCP and PXE, and "packet in, reply out", each for FUZZTIME
+	@scripts/fuzz $(FUZZTIME) $(DHCP_FUZZ)
 
 proof-power: ## power cuts, full and failing disks, at every step of the lease log
 	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease

@@ -18,7 +18,11 @@ func (s *Server) introduce(l *Loaded, services []service) {
 			s.opts.Say("listening: " + svc.line)
 		}
 	}
-	for _, i := range s.ifaces.All() {
+	all := s.ifaces.All()
+	if len(all) == 0 {
+		s.opts.Say("interface: none has an IPv4 address; machines are answered as soon as one has")
+	}
+	for _, i := range all {
 		s.opts.Say(fmt.Sprintf("interface: %s %s", i.Name, joinPrefixes(i.Prefixes)))
 	}
 	for _, line := range describe(l) {

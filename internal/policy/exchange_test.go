@@ -79,6 +79,7 @@ func TestBootService(t *testing.T) {
 		{"a Windows boot program", asks(lab1, x64, to4011("10.77.2.53"), wds), "ignore", "a Windows Deployment Services client asks its own server"},
 		{"a client without any address", asks(lab1, x64, to4011("10.77.2.53"), homeless), "ignore", "the request says no address to answer to"},
 		{"a client that claims a group's address", asks(lab1, x64, to4011("10.77.2.53"), homeless, broadcast("224.0.0.1")), "ignore", "the request says no address to answer to"},
+		{"a packet from a group's address", asks(lab1, x64, to4011("232.3.0.0")), "ignore", "the request comes from 232.3.0.0, which is no host's address"},
 		{"a client whose packet hides where it comes from", asks(lab1, x64, to4011("10.77.2.53"), homeless, broadcast("10.77.2.53")), "ack 10.77.2.53", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -45,6 +45,8 @@ func (v View) bootService(d *Decision, f *classify.Facts) {
 		d.ignore("server-id", "RFC 2131 section 4.3.2", "the request is for server %s", f.ServerID)
 	case f.Ingress.Src.Addr().IsUnspecified() && !oneHost(f.CIAddr):
 		d.ignore("address", "PXE 2.1 section 2.2.4", "the request says no address to answer to")
+	case !f.Ingress.Src.Addr().IsUnspecified() && !oneHost(f.Ingress.Src.Addr()):
+		d.ignore("address", "RFC 1122 section 3.2.1.3", "the request comes from %s, which is no host's address", f.Ingress.Src.Addr())
 	default:
 		if v.bootData(d, f) {
 			d.Answer, d.Address = Ack, f.CIAddr

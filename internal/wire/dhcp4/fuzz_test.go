@@ -11,7 +11,8 @@ import (
 )
 
 // FuzzParse checks, for whatever Parse accepts and Append can lay out, that
-// one round trip reaches a form that the next does not change.
+// one round trip reaches a form that the next does not change, and that another
+// decoder, where it accepts the packet too, reads the same in it.
 func FuzzParse(f *testing.F) {
 	for _, c := range captures(f) {
 		f.Add(c.Payload)
@@ -35,6 +36,7 @@ func FuzzParse(f *testing.F) {
 		}
 		checkStable(t, p)
 		checkReaders(p)
+		compare(t, b)
 	})
 }
 
