@@ -63,7 +63,7 @@ func hobnail(mode string) func(*lab.Host, peer) *lab.Proc {
 		dir := h.Dir("hobnail")
 		text := fmt.Sprintf("[server]\ndata = %q\n", dir)
 		if mode == "server" {
-			text += fmt.Sprintf("[[subnet]]\ncidr = %q\ndhcp = \"server\"\npool = \"%s-%s\"\nrouter = \"10.64.0.1\"\n", clientNet, firstAddr, p.pool)
+			text += fmt.Sprintf("[[subnet]]\ncidr = %q\ndhcp = \"server\"\npool = \"%s-%s\"\nrouter = \"10.64.0.1\"\nprobe = \"off\"\n", clientNet, firstAddr, p.pool)
 		}
 		conf := h.File("hobnail/hobnail.toml", text)
 		proc := pinned(h, "hobnail", lab.Binary(h), "serve", "-c", conf)
