@@ -21,7 +21,7 @@ var (
 // search plays seeds until one violates something, on all processors; it gives
 // the lowest seed that does, and nil if none does.
 func search(from, n uint64, bug *Bug) (found *Violation, total Stats) {
-	defer debug.SetGCPercent(debug.SetGCPercent(800)) // runs are short, and leave much behind
+	defer debug.SetGCPercent(debug.SetGCPercent(200)) // runs are short, and leave much behind
 	var mu sync.Mutex
 	var next atomic.Uint64
 	var stop atomic.Bool
