@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"hobnail/internal/lease"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
@@ -48,9 +46,9 @@ func FuzzPacketInReplyOut(f *testing.F) {
 		for range 3 { // the first may have to pay for a garbage collection
 			w := startWith(site)
 			hold(t, w, "10.99.0.50", "52:54:00:12:34:56")
-			before := processorTime(t)
+			before := wiretest.ProcessorTime(t)
 			sent := w.send(port, packetOf(b))
-			took = min(took, processorTime(t)-before)
+			took = min(took, wiretest.ProcessorTime(t)-before)
 			events := w.events.take()
 			if len(events) == 0 || len(sent) > 1 {
 				t.Fatalf("%d packets sent and %d events", len(sent), len(events))
@@ -65,15 +63,6 @@ func FuzzPacketInReplyOut(f *testing.F) {
 		}
 		t.Errorf("took %v, must take at most %v", took, slowest)
 	})
-}
-
-// processorTime is what this thread has used of a processor.
-func processorTime(t *testing.T) time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // packetOf is a datagram as it would come in: from the address that it says
