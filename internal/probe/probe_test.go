@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 // twin is a Wire without a kernel: hosts with addresses, some of whom answer
 // for others.
 type twin struct {
+	mu      sync.Mutex // over has, where it changes while a scene is played
 	has     map[netip.Addr]model.MAC
 	asked   []Question
 	when    []time.Time
@@ -29,7 +31,10 @@ func (w *twin) Ask(q Question) error {
 	if w.down {
 		return errors.New("the network is down")
 	}
-	if mac, ok := w.has[q.Addr]; ok {
+	w.mu.Lock()
+	mac, ok := w.has[q.Addr]
+	w.mu.Unlock()
+	if ok {
 		if q.IfIndex == 0 {
 			mac = ""
 		}
@@ -109,7 +114,11 @@ func TestRoundsGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(Place{2, run(50, 51)})
 		s.play(t, 3*round, func() {
-			time.AfterFunc(round+round/2, func() { s.wire.has[addr(51)] = "52:54:00:00:00:99" })
+			time.AfterFunc(round+round/2, func() {
+				s.wire.mu.Lock()
+				defer s.wire.mu.Unlock()
+				s.wire.has[addr(51)] = "52:54:00:00:00:99"
+			})
 		})
 		if len(s.found) != 1 || len(s.wire.asked) < 6 {
 			t.Errorf("found %q with %d questions in three rounds of two", s.found, len(s.wire.asked))
