@@ -21,9 +21,10 @@ SEEDS ?= 10000
 FUZZTIME ?= 10s
 
 DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/wire/pxe \
-	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp
+	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
+	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -31,7 +32,7 @@ run: setup-run build ## serve on every interface, beside the DHCP server that is
 build: $(NBP) ## leave ./hobnail
 	CGO_ENABLED=0 go build -trimpath -o hobnail ./cmd/hobnail
 
-test: setup-test build lint unit proof-sim interop lab ## everything that is tested
+test: setup-test build lint unit proof-sim interop lab fuzz-minute ## everything that is tested
 
 setup-run setup-test setup-bench:
 	@scripts/setup $(@:setup-%=%)
@@ -69,6 +70,9 @@ fuzz: ## every fuzz target for FUZZTIME: 1m, or 10000000x for so many executions
 
 fuzz-dhcp: ## the decoders of DHCP and PXE, and "packet in, reply out", each for FUZZTIME
 	@scripts/fuzz $(FUZZTIME) $(DHCP_FUZZ)
+
+fuzz-minute:
+	@scripts/fuzz 1m $(DHCP_FUZZ)
 
 proof-power: ## power cuts, full and failing disks, at every step of the lease log
 	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease

@@ -23,7 +23,8 @@ const startup = 30 * time.Second
 // bench is one run.
 type bench struct {
 	rounds int
-	only   []string
+	only   []string // parts; none: all
+	names  []string // beginnings of servers' names; none: all
 	out    io.Writer
 
 	t    lab.TB
@@ -56,6 +57,13 @@ func (b *bench) run(t lab.TB) {
 			part.run()
 		}
 	}
+}
+
+// chosen leaves of the servers those that are asked for.
+func (b *bench) chosen(peers []peer) []peer {
+	return slices.DeleteFunc(peers, func(p peer) bool {
+		return len(b.names) > 0 && !slices.ContainsFunc(b.names, func(n string) bool { return strings.HasPrefix(p.name, n) })
+	})
 }
 
 // machine names what the figures were measured on.

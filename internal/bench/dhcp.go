@@ -27,7 +27,7 @@ func plan(p peer) dhcpload.Plan {
 // dora is how many four-way exchanges a second each server does with 128 under
 // way at a time.
 func (b *bench) dora() {
-	peers := dhcpServers()
+	peers := b.chosen(dhcpServers())
 	all := b.each(peers, func(p peer, proc *lab.Proc) figure { return b.drive(proc, plan(p)) })
 	fmt.Fprintf(b.out, "\n| DORA, %d under way | exchanges/s | hobnail's ratio | CPU each, µs | ratio | lost |\n|---|---|---|---|---|---|\n", inFlight)
 	rate := func(f figure) float64 { return f.PerSecond() }
@@ -42,7 +42,7 @@ func (b *bench) dora() {
 // leases is what it costs to have many leases.
 func (b *bench) leases() {
 	const many = 250000
-	peers := dhcpServers()[:2]
+	peers := b.chosen(dhcpServers()[:2])
 	fmt.Fprintf(b.out, "\n| with many leases | exchanges/s at 1,000 | at 250,000 | ratio | memory at 250,000, MiB | octets a lease |\n|---|---|---|---|---|---|\n")
 	few, base := make([][]figure, len(peers)), make([][]figure, len(peers))
 	all := b.each(peers, func(p peer, proc *lab.Proc) figure {
@@ -84,7 +84,7 @@ func (b *bench) latency() {
 		b.dora()
 	}
 	half, over := b.peak["Kea, memfile"]/2, 1.2
-	peers := dhcpServers()[:2]
+	peers := b.chosen(dhcpServers()[:2])
 	at := func(p peer, rate float64) dhcpload.Plan {
 		a := plan(p)
 		a.Rate = rate
@@ -103,7 +103,7 @@ func (b *bench) latency() {
 // offers is how many boot clients on the link get their offer beside another
 // DHCP server.
 func (b *bench) offers() {
-	peers := proxies()
+	peers := b.chosen(proxies())
 	ask := dhcpload.Plan{Server: everybody, Boot: true, Offers: true, InFlight: inFlight, Warm: time.Second, Time: 4 * time.Second}
 	all := b.each(peers, func(_ peer, proc *lab.Proc) figure { return b.drive(proc, ask) })
 	rate := func(f figure) float64 { return f.PerSecond() }
@@ -122,7 +122,7 @@ func (b *bench) offers() {
 // perfdhcp is Kea's own load generator, as an independent one: the rate at
 // which exchanges are completed when more are begun than any server can do.
 func (b *bench) perfdhcp() {
-	peers := dhcpServers()
+	peers := b.chosen(dhcpServers())
 	all := b.each(peers, func(p peer, proc *lab.Proc) figure {
 		clients := p.clients
 		if clients == 0 {

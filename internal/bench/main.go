@@ -20,11 +20,15 @@ func main() {
 		exit(loadFrom(os.Args[2]))
 	}
 	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp")
+	peers := flag.String("peers", "", "comma-separated beginnings of the names of servers, to run these only")
 	rounds := flag.Int("rounds", 3, "how often everything is run, in turn; medians are printed")
 	flag.Parse()
 	b := &bench{rounds: *rounds, out: os.Stdout}
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
+	}
+	if *peers != "" {
+		b.names = strings.Split(*peers, ",")
 	}
 	exit(lab.Play("bench", os.Stderr, b.run))
 }

@@ -1,14 +1,13 @@
 package lab
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +35,9 @@ type Lab struct {
 	consoles []*Machine
 }
 
+// made counts the labs of this process.
+var made atomic.Int64
+
 // New makes an empty lab that is taken down when the test ends. If the test
 // failed, or HOBNAIL_LAB_KEEP is set, its directory is kept and named in the
 // test's log: under HOBNAIL_LAB_DIR, or the system's temporary directory.
@@ -45,7 +47,7 @@ func New(t TB) *Lab {
 		t.Fatalf("the lab makes network namespaces: run it as root")
 	}
 	sweep()
-	l := &Lab{t: t, id: fmt.Sprintf("%s%d-%s", netnsPrefix, os.Getpid(), shortID())}
+	l := &Lab{t: t, id: fmt.Sprintf("%s%d-%d", netnsPrefix, os.Getpid(), made.Add(1))}
 	dir := filepath.Join(baseDir(), fileName(t.Name())+"-"+l.id[len(netnsPrefix):])
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatalf("making the lab's directory: %v", err)
@@ -120,12 +122,6 @@ func baseDir() string {
 		return dir
 	}
 	return filepath.Join(os.TempDir(), "hobnail-lab")
-}
-
-func shortID() string {
-	var b [2]byte
-	rand.Read(b[:])
-	return hex.EncodeToString(b[:])
 }
 
 // fileName makes a test's name usable as the name of a directory.

@@ -10,18 +10,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // checkSimulation takes every DISCOVER that reached the server during a boot
 // to "hobnail simulate", which has to make the very octets that went over the
 // wire. Only the address may differ where it is not reserved: the simulator
-// knows no leases.
+// knows no leases. What the server asked itself, to learn whether the link has
+// a DHCP server, is no machine's DISCOVER.
 func checkSimulation(t *testing.T, server *Server, record *Capture) {
 	t.Helper()
 	compared := 0
 	all := record.Datagrams(67)
 	for i, request := range all {
-		if !isDiscover(request.Payload) || !reaches(request.Dst, server.Host.Addr()) {
+		own := request.Src.Addr() == server.Host.Addr()
+		if own || !isDiscover(request.Payload) || !reaches(request.Dst, server.Host.Addr()) {
 			continue
 		}
 		want := replyTo(request, all[i+1:], server.Host.Addr())
@@ -34,7 +37,7 @@ func checkSimulation(t *testing.T, server *Server, record *Capture) {
 		if err != nil {
 			t.Fatalf("simulate --json: %v: %s", err, out)
 		}
-		if diff := cmp.Diff(withoutAddress(want), withoutAddress(reply)); diff != "" {
+		if diff := cmp.Diff(withoutAddress(want), withoutAddress(reply), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("reply to the DISCOVER of %s (-wire +simulate):\n%s\nsimulate says:\n%s", request.Time, diff, out)
 		}
 		compared++
