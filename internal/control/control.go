@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"hobnail/internal/model"
@@ -41,7 +42,11 @@ func Listen(path string) (net.Listener, error) {
 	// It gets its name when nobody but the owner can open it.
 	unnamed := path + ".new"
 	os.Remove(unnamed)
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: unnamed, Net: "unix"})
+	var ln *net.UnixListener
+	err := inFolder(path, func(folder string) (err error) {
+		ln, err = net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(folder, filepath.Base(unnamed)), Net: "unix"})
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("listening for commands: %v", err)
 	}
@@ -54,6 +59,22 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("listening for commands: %v", err)
 	}
 	return ln, nil
+}
+
+// inFolder lends a short name for the folder of path: a socket's whole name may
+// have 107 octets (unix(7)), and data folders have longer ones. What goes wrong
+// is told by the name that people know.
+func inFolder(path string, do func(folder string) error) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	err = do(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+	if op := new(net.OpError); errors.As(err, &op) {
+		return &os.PathError{Op: op.Op, Path: path, Err: op.Err}
+	}
+	return err
 }
 
 // Serve answers requests until the context ends, which is no error.
@@ -91,7 +112,11 @@ func answer(conn net.Conn, handle func(Request) Answer) {
 
 // Ask has the server that listens at path do something.
 func Ask(path string, req Request) (Answer, error) {
-	conn, err := net.DialTimeout("unix", path, timeout)
+	var conn net.Conn
+	err := inFolder(path, func(folder string) (err error) {
+		conn, err = net.DialTimeout("unix", filepath.Join(folder, filepath.Base(path)), timeout)
+		return err
+	})
 	if err != nil {
 		return Answer{}, fmt.Errorf("asking the running server: %v", err)
 	}

@@ -19,7 +19,11 @@ import (
 // ends, and gives the name of its socket.
 func serve(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "control")
+	return serveAt(t, filepath.Join(t.TempDir(), "control"))
+}
+
+func serveAt(t *testing.T, path string) string {
+	t.Helper()
 	ln, err := control.Listen(path)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +56,17 @@ func TestAsk(t *testing.T) {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 	if got, err := control.Ask(path, control.Request{Release: "x"}); err != nil || got.Error != "no address" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestAFolderWithALongName: the kernel takes 107 octets for a socket's name.
+func TestAFolderWithALongName(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), strings.Repeat("long", 50))
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := control.Ask(serveAt(t, filepath.Join(folder, "control")), control.Request{Release: "x"}); err != nil || got.Error != "no address" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
