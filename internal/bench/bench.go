@@ -115,9 +115,9 @@ func (b *bench) drive(proc *lab.Proc, plan dhcpload.Plan) figure {
 	if err != nil {
 		b.t.Fatalf("looking for this program: %v", err)
 	}
-	before := cpuSeconds(proc.Pid())
+	before := busySeconds()
 	out := b.load.Run("taskset", "-c", loadCPU, self, "load", string(text))
-	f := figure{CPU: cpuSeconds(proc.Pid()) - before, Memory: residentMiB(proc.Pid())}
+	f := figure{CPU: busySeconds() - before, Memory: residentMiB(proc.Pid())}
 	if err := json.Unmarshal([]byte(out), &f.Result); err != nil {
 		b.t.Fatalf("reading the result %q: %v", out, err)
 	}
@@ -140,14 +140,22 @@ func median(fs []figure, of func(figure) float64) float64 {
 	return values[len(values)/2]
 }
 
-// statSeconds reads utime and stime out of /proc/PID/stat (proc_pid_stat(5)),
-// behind the name in parentheses, in hundredths of a second.
-func statSeconds(stat string) float64 {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0
+// statSeconds reads the time that a processor was busy out of /proc/stat
+// (proc_stat(5)), in hundredths of a second: all but idle, iowait
+// and what comes behind softirq.
+func statSeconds(stat, cpu string) float64 {
+	for line := range strings.Lines(stat) {
+		fields := strings.Fields(line)
+		if len(fields) < 8 || fields[0] != cpu {
+			continue
+		}
+		busy := 0.0
+		for i, f := range fields[1:8] {
+			if n, err := strconv.ParseFloat(f, 64); err == nil && i != 3 && i != 4 {
+				busy += n
+			}
+		}
+		return busy / 100
 	}
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100
+	return 0
 }

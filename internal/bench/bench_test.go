@@ -2,10 +2,9 @@ package main
 
 import "testing"
 
-// The name in parentheses may hold anything (proc_pid_stat(5)).
 func TestStatSeconds(t *testing.T) {
-	const stat = "4711 (a) b) S 1 4711 4711 0 -1 4194560 1 2 3 4 250 150 7 8 20 0 5 0 100 200 300"
-	if got := statSeconds(stat); got != 4 {
+	const stat = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 10 200 5000 900 20 70 300 8 8\ncpu1 1 1 1 1 1 1 1 1 1 1\n"
+	if got := statSeconds(stat, "cpu0"); got != 4 {
 		t.Errorf("%v seconds, want 4", got)
 	}
 }

@@ -120,13 +120,14 @@ func runDnsmasq(h *lab.Host, args ...string) *lab.Proc {
 	return proc
 }
 
-// cpuSeconds is the processor time that a process has used so far.
-func cpuSeconds(pid int) float64 {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// busySeconds is the time that the servers' processor has not been idle so far.
+// It counts what the kernel does for a server in threads of its own.
+func busySeconds() float64 {
+	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
 	}
-	return statSeconds(string(b))
+	return statSeconds(string(b), "cpu"+serverCPU)
 }
 
 // residentMiB is the memory of a process.
