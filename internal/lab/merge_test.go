@@ -45,18 +45,7 @@ func TestMerge(t *testing.T) {
 		{row{"06-uefi-x64-http-beside-dnsmasq", UEFIx64HTTP, besideDnsmasq, merges + boots("kernel") + images,
 			[]string{`Start HTTP Boot over IPv4`, kernelLine}}, "dnsmasq-dhcp.leases"},
 	} {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			Slot(t)
-			l := New(t)
-			lan := l.Link("lan")
-			server, record := r.network(l, lan, r.conf)
-			m := l.Machine(r.kind, lan, MachineOpts{MAC: machineMAC})
-			for _, pattern := range r.shows {
-				m.Expect(pattern)
-			}
-			m.Stop()
-			record.CheckDHCP(server.Host.Addr())
+		r.run(t, func(t *testing.T, l *Lab, server *Server, record *Capture) {
 			hasLease(t, l, r.leases, machineMAC)
 			if strings.HasPrefix(r.conf, merges) {
 				checkMergedSimulation(t, server, record)

@@ -17,19 +17,6 @@ func TestProxyGRUB(t *testing.T) {
 		{"uefi-ia32-beside-kea-relay", UEFIIA32, relayedBesideKea, proxied + menu("kernel") + images,
 			[]string{grub, "Asking hobnail at " + coreAddr, kernelLine}},
 	} {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			Slot(t)
-			l := New(t)
-			lan := l.Link("lan")
-			server, record := r.network(l, lan, r.conf)
-			m := l.Machine(r.kind, lan, MachineOpts{})
-			for _, pattern := range r.shows {
-				m.Expect(pattern)
-			}
-			m.Stop()
-			record.CheckDHCP(server.Host.Addr())
-			checkSimulation(t, server, record)
-		})
+		r.run(t, func(t *testing.T, _ *Lab, server *Server, record *Capture) { checkSimulation(t, server, record) })
 	}
 }
