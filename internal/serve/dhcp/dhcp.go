@@ -142,23 +142,29 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 }
 
 // Settle makes the leases of answers, which are in the order in which they were
-// taken, durable and then sends them. If that fails none of them leaves: a client may only be told what is on disk.
+// taken, durable and then sends them. If that fails none of them leaves: a
+// client may only be told what is on disk.
 func (s *Server) Settle(conn netio.Conn, held []Held) {
+	s.send(s.Clock(), conn, s.commit(held))
+}
+
+// commit makes the leases of answers durable and gives what may be sent.
+func (s *Server) commit(held []Held) []*work {
 	if len(held) == 0 {
-		return
+		return nil
 	}
 	err := s.Leases.Commit(held[0].ticket)
-	now := s.Clock()
 	all := make([]*work, len(held))
 	for i, h := range held {
 		all[i] = h.work
 		if err != nil {
-			s.emit(now, event.LeaseFault, &h.facts, slog.String("error", err.Error()))
+			s.emit(s.Clock(), event.LeaseFault, &h.facts, slog.String("error", err.Error()))
 		}
 	}
-	if err == nil {
-		s.send(now, conn, all)
+	if err != nil {
+		return nil
 	}
+	return all
 }
 
 // send sends answers, and tells of each what became of it.
