@@ -27,11 +27,11 @@ type bench struct {
 	names  []string // beginnings of servers' names; none: all
 	out    io.Writer
 
-	t    lab.TB
-	lab  *lab.Lab
-	link *lab.Link
-	load *lab.Host
-	peak map[string]float64 // exchanges a second, by server
+	t     lab.TB
+	lab   *lab.Lab
+	load  *lab.Host
+	hosts int                // that were made for servers
+	peak  map[string]float64 // exchanges a second, by server
 }
 
 // figure is what one server did in one round.
@@ -43,9 +43,8 @@ type figure struct {
 
 func (b *bench) run(t lab.TB) {
 	b.t, b.lab, b.peak = t, lab.New(t), map[string]float64{}
-	b.link = b.lab.Link("core")
-	b.load = b.lab.Host("load", b.link, loadAddr+"/24", "")
-	b.load.Run("ip", "address", "add", relayAddr+"/32", "dev", "eth0")
+	b.load = b.lab.Router("load")
+	b.load.Run("ip", "address", "add", relayAddr+"/32", "dev", "lo")
 	b.machine()
 	for _, part := range []struct {
 		name string
@@ -79,11 +78,12 @@ func (b *bench) machine() {
 	}
 }
 
-// server makes a host for a server and starts it there.
+// server makes a host for a server and starts it there. Host and load are at
+// the two ends of a cable: a switch's work would be counted as the server's.
 func (b *bench) server(p peer) (*lab.Host, *lab.Proc) {
-	h := b.lab.Host("server", b.link, serverAddr+"/24", "")
+	b.hosts++
+	h := b.lab.Cable(fmt.Sprintf("server%d", b.hosts), serverAddr+"/24", b.load, loadAddr+"/24")
 	h.Run("ip", "route", "add", relayAddr+"/32", "via", loadAddr)
-	b.load.Run("ip", "neighbour", "flush", "all") // of the server before
 	return h, p.start(h, p)
 }
 

@@ -91,6 +91,7 @@ func dhcpd(h *lab.Host, p peer) *lab.Proc {
 	conf := h.File("dhcpd/dhcpd.conf", fmt.Sprintf(`authoritative;
 default-lease-time 3600;
 ping-check false;
+dhcp-cache-threshold 0;
 subnet 10.77.1.0 netmask 255.255.255.0 {}
 subnet 10.64.0.0 netmask 255.240.0.0 {
   range %s %s;

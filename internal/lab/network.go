@@ -85,6 +85,23 @@ func (l *Lab) Router(name string, ports ...Port) *Host {
 	return h
 }
 
+// Cable makes a host that is joined to another, and to nobody else, by one
+// cable. The host's end is its first port; the
+// other's end is called as the host.
+func (l *Lab) Cable(name, cidr string, to *Host, there string) *Host {
+	l.t.Helper()
+	h := &Host{Name: name, Ports: []Port{{Addr: netip.MustParsePrefix(cidr)}}, lab: l, ns: l.newNetns(name)}
+	l.ip("-n", string(to.ns), "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", string(h.ns))
+	for _, end := range []struct {
+		ns          netns
+		iface, addr string
+	}{{h.ns, "eth0", cidr}, {to.ns, name, there}} {
+		l.ip("-n", string(end.ns), "address", "add", end.addr, "broadcast", "+", "dev", end.iface)
+		l.ip("-n", string(end.ns), "link", "set", end.iface, "up")
+	}
+	return h
+}
+
 func (l *Lab) newHost(name string, ports ...Port) *Host {
 	l.t.Helper()
 	h := &Host{Name: name, Ports: ports, lab: l, ns: l.newNetns(name)}
