@@ -129,6 +129,9 @@ func (u UUID) Junk() bool {
 // Mode is who gives addresses on a subnet.
 type Mode string
 
+// String is the mode's name, of a pointer to it as well.
+func (m Mode) String() string { return string(m) }
+
 // The modes of a site or subnet.
 const (
 	ModeAuto   Mode = "auto"   // merge where the site's DHCP server answers us as a relay, else proxy

@@ -17,14 +17,16 @@ func (v View) place(d *Decision, f *classify.Facts) {
 	d.Subnet = v.Policy.subnetOf(addr)
 	if d.Subnet != nil {
 		d.Mode = d.Subnet.Mode
-		d.because("subnet", d.Subnet.At, "%s %s is in subnet %s, mode %s", how, addr, d.Subnet.CIDR, d.Mode)
+		d.because("subnet", d.Subnet.At, "%s %s is in subnet %s, mode %s", how, addr, &d.Subnet.CIDR, &d.Subnet.Mode)
 		return
 	}
 	d.Mode = v.Policy.Config.Server.DHCP
 	d.because("subnet", v.Policy.Config.Server.DHCPAt, "%s %s is in no configured subnet: mode %s", how, addr, d.Mode)
 }
 
-func whereFrom(f *classify.Facts) (netip.Addr, string) {
+// whereFrom gives the address that says where a request comes from, and what
+// that is.
+func whereFrom(f *classify.Facts) (addr netip.Addr, what any) {
 	switch {
 	case f.LinkSelect.IsValid():
 		return f.LinkSelect, "selected link"

@@ -61,11 +61,15 @@ type Decision struct {
 }
 
 // step is a reason that nobody has read yet: most never are, and putting them
-// into words costs more than the decision. The arguments are values.
+// into words costs more than the decision. The arguments are values, or point
+// to what the configuration says, which does not change.
 type step struct {
 	rule, at, format string
-	args             []any
+	args             [mostArgs]any
+	n                int
 }
+
+const mostArgs = 4
 
 // Clone copies a decision for whoever keeps it: one's memory may be used again.
 func (d *Decision) Clone() Decision {
@@ -78,7 +82,7 @@ func (d *Decision) Clone() Decision {
 func (d *Decision) Reasons() []Reason {
 	reasons := make([]Reason, len(d.steps))
 	for i, s := range d.steps {
-		reasons[i] = Reason{Rule: s.rule, At: s.at, Text: fmt.Sprintf(s.format, s.args...)}
+		reasons[i] = Reason{Rule: s.rule, At: s.at, Text: fmt.Sprintf(s.format, s.args[:s.n]...)}
 	}
 	return reasons
 }
@@ -234,7 +238,11 @@ func (d *Decision) because(rule, at, format string, args ...any) {
 	if d.steps == nil {
 		d.steps = make([]step, 0, 6)
 	}
-	d.steps = append(d.steps, step{rule, at, format, args})
+	s := step{rule: rule, at: at, format: format, n: len(args)}
+	if copy(s.args[:], args) < len(args) {
+		panic("a reason has too many arguments")
+	}
+	d.steps = append(d.steps, s)
 }
 
 // ignore ends a decision without an answer, whatever was prepared before.

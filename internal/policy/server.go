@@ -107,12 +107,12 @@ func (v View) address(d *Decision, now time.Time, f *classify.Facts) (netip.Addr
 		return netip.Addr{}, false
 	}
 	place := d.Subnet
-	for _, find := range [...]func(*Decision, time.Time, *classify.Facts) (netip.Addr, bool){
-		v.reserved, v.had, v.asked, v.free,
+	for _, find := range [...]func(View, *Decision, time.Time, *classify.Facts) (netip.Addr, bool){
+		View.reserved, View.had, View.asked, View.free,
 	} {
 		for _, s := range v.Policy.sharing(place) {
 			d.Subnet = s
-			if a, ok := find(d, now, f); ok {
+			if a, ok := find(v, d, now, f); ok {
 				return a, true
 			}
 		}
@@ -234,15 +234,29 @@ func (p *Policy) inOwnPool(d *Decision, a netip.Addr) bool {
 	return false
 }
 
+// state is that of a lease after a change.
+func (k ChangeKind) state() string {
+	switch k {
+	case Hold:
+		return StateOffered
+	case Bind:
+		return StateBound
+	case Free:
+		return StateReleased
+	case PutAside:
+		return StateDeclined
+	}
+	return ""
+}
+
 func (v View) change(d *Decision, f *classify.Facts, kind ChangeKind, a netip.Addr, now, until time.Time) LeaseChange {
-	state := map[ChangeKind]string{Hold: StateOffered, Bind: StateBound, Free: StateReleased, PutAside: StateDeclined}[kind]
 	circuit := circuitOf(f)
 	if l, ok := v.Leases.ByAddr(a); ok && circuit == "" && l.MAC == f.Key() {
 		circuit = l.Circuit // a renewal comes without the relay
 	}
 	return LeaseChange{Kind: kind, Lease: model.Lease{
 		Address: a, MAC: f.Key(), ClientID: f.ClientID, Hostname: f.Hostname, Circuit: circuit,
-		Start: now, Expires: until, State: state,
+		Start: now, Expires: until, State: kind.state(),
 	}}
 }
 

@@ -2,6 +2,7 @@ package reply
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -31,12 +32,13 @@ const mergePriority = 100
 // comes first, and the rest as far as there is room.
 func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision) {
 	o, rest, last := r.Packet.Options[:0], r.rest[:0], r.last[:0]
-	o.AddUint8(dhcp4.OptMessageType, uint8(messageType(d.Answer)))
-	o.AddAddr(dhcp4.OptServerID, d.ServerID)
+	r.data = r.data[:0]
+	o.Add(dhcp4.OptMessageType, r.octets(byte(messageType(d.Answer))))
+	r.addAddr(&o, dhcp4.OptServerID, d.ServerID)
 	givesAddress := d.Mode == model.ModeServer && d.Subnet != nil && f.Ingress.Port == dhcp4.ServerPort
 	if d.Answer != policy.Nak {
 		if givesAddress {
-			network(&o, d)
+			r.network(&o, d)
 		}
 		boot(&o, &rest, req, f, d)
 	}
@@ -85,13 +87,13 @@ func messageType(a policy.Answer) dhcp4.MessageType {
 // network adds what makes an address usable. EDK2 takes mask, router and lease
 // from the OFFER and declines the address when the mask is missing, so both
 // messages carry them whether they were asked for or not.
-func network(o *dhcp4.Options, d *policy.Decision) {
+func (r *Reply) network(o *dhcp4.Options, d *policy.Decision) {
 	if d.Lease > 0 {
-		o.AddUint32(dhcp4.OptLeaseTime, seconds(d.Lease))
-		o.AddUint32(dhcp4.OptRenewalTime, seconds(d.Lease/2))
-		o.AddUint32(dhcp4.OptRebindingTime, seconds(d.Lease*7/8))
+		o.Add(dhcp4.OptLeaseTime, r.seconds(d.Lease))
+		o.Add(dhcp4.OptRenewalTime, r.seconds(d.Lease/2))
+		o.Add(dhcp4.OptRebindingTime, r.seconds(d.Lease*7/8))
 	}
-	o.AddAddr(dhcp4.OptSubnetMask, model.Netmask(d.Subnet.CIDR)) // before the router (RFC 2132 section 3.3)
+	r.addAddr(o, dhcp4.OptSubnetMask, model.Netmask(d.Subnet.CIDR)) // before the router (RFC 2132 section 3.3)
 	for _, code := range [...]dhcp4.OptionCode{dhcp4.OptRouter, dhcp4.OptDNS} {
 		if data := configured(d, code); data != nil {
 			o.Add(code, data)
@@ -174,7 +176,9 @@ func wished(rest *dhcp4.Options, req *dhcp4.Packet, d *policy.Decision) {
 			add(opt.Code, opt.Data)
 		}
 	}
-	for _, code := range parameterList(req) {
+	list, _ := req.Options.Get(dhcp4.OptParameterList)
+	for _, c := range list {
+		code := dhcp4.OptionCode(c)
 		add(code, configured(d, code))
 		if code == dhcp4.OptHostName && d.Machine != nil {
 			add(code, []byte(d.Machine.Name))
@@ -187,20 +191,9 @@ func wished(rest *dhcp4.Options, req *dhcp4.Packet, d *policy.Decision) {
 	}
 }
 
-// parameterList is option 55, each code once.
-func parameterList(req *dhcp4.Packet) []dhcp4.OptionCode {
-	raw, _ := req.Options.Get(dhcp4.OptParameterList)
-	var codes []dhcp4.OptionCode
-	for _, c := range raw {
-		if code := dhcp4.OptionCode(c); !slices.Contains(codes, code) {
-			codes = append(codes, code)
-		}
-	}
-	return codes
-}
-
 func requested(req *dhcp4.Packet, code dhcp4.OptionCode) bool {
-	return slices.Contains(parameterList(req), code)
+	list, _ := req.Options.Get(dhcp4.OptParameterList)
+	return slices.Contains(list, byte(code))
 }
 
 // echo repeats what the client sent, unless firmware would drop the whole
@@ -232,6 +225,24 @@ func size(opts dhcp4.Options) int {
 	return n
 }
 
-func seconds(d time.Duration) uint32 {
-	return uint32(min(d/time.Second, 1<<32-1))
+// octets keeps the data of an option in the reply's memory.
+func (r *Reply) octets(data ...byte) []byte {
+	n := len(r.data)
+	r.data = append(r.data, data...)
+	return r.data[n:len(r.data):len(r.data)]
+}
+
+// addAddr is Options.AddAddr in the reply's memory.
+func (r *Reply) addAddr(o *dhcp4.Options, code dhcp4.OptionCode, a netip.Addr) {
+	if a = a.Unmap(); a.Is4() {
+		b := a.As4()
+		o.Add(code, r.octets(b[:]...))
+	}
+}
+
+// seconds is the data of an option that is a time.
+func (r *Reply) seconds(d time.Duration) []byte {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], uint32(min(d/time.Second, 1<<32-1)))
+	return r.octets(b[:]...)
 }

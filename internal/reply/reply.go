@@ -20,6 +20,7 @@ type Reply struct {
 	To     Destination
 
 	rest, last dhcp4.Options // memory of options, while they are listed
+	data       []byte        // memory of what they hold
 }
 
 // Destination says where a reply goes and how it leaves. A reply always leaves

@@ -97,12 +97,15 @@ type Held struct{ *work }
 // work is one packet on its way: what it says, what was decided, what goes
 // out. Its memory is used again for another packet once that has left.
 type work struct {
+	octets   []byte // of the request
 	request  dhcp4.Packet
 	facts    classify.Facts
 	decision policy.Decision
 	reply    reply.Reply
 	answers  bool   // there is a reply
 	ticket   uint64 // of its change of a lease; 0: it waits for none
+
+	details func() []slog.Attr // of the event that tells of it
 }
 
 func (w *work) datagram() netio.Datagram {
@@ -117,7 +120,9 @@ func (s *Server) work() *work {
 		w.answers, w.ticket = false, 0
 		return w
 	}
-	return new(work)
+	w := new(work)
+	w.details = func() []slog.Attr { return attrsOf(w) }
+	return w
 }
 
 // Take decides a batch of packets and sends all answers but those that it
@@ -202,7 +207,8 @@ func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet)
 		return false
 	}
 	req := &w.request
-	err := req.Parse(p.Data)
+	w.octets = append(w.octets[:0], p.Data...)
+	err := req.ParseKeeping(w.octets)
 	if err == nil && req.Op == dhcp4.OpReply && s.siteAnswer(conn, now, p, req) {
 		return false
 	}
@@ -278,7 +284,7 @@ func (s *Server) emit(now time.Time, code event.Code, f *classify.Facts, attrs .
 func (s *Server) tell(now time.Time, w *work) {
 	f, d := &w.facts, &w.decision
 	s.Events.Emit(event.Event{Time: now, Code: codeOf(f, d), MAC: f.MAC, Client: f.Ingress.Src,
-		More: func() []slog.Attr { return attrsOf(w) }})
+		More: w.details})
 	switch {
 	case d.Missing != nil:
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))

@@ -109,7 +109,8 @@ func (s *Server) waitFor(conn netio.Conn, e *upstream.Exchange) {
 
 // insteadOf makes a proxy's offer in the place of the site's server's.
 func (s *Server) insteadOf(conn netio.Conn, now time.Time, e *upstream.Exchange) {
-	w := &work{facts: e.Facts, decision: s.View().Unanswered(&e.Facts)}
+	w := s.work()
+	w.facts, w.decision = e.Facts, s.View().Unanswered(&e.Facts)
 	var err error
 	if w.decision.Answer != policy.Ignore {
 		err = w.reply.Make(e.Request, &w.facts, &w.decision)
@@ -134,7 +135,8 @@ func (s *Server) siteAnswer(conn netio.Conn, now time.Time, p netio.Packet, m *d
 	if e.Probe {
 		return true
 	}
-	w := &work{facts: e.Facts, decision: policy.Merged(e.Decision, m)}
+	w := s.work()
+	w.facts, w.decision = e.Facts, policy.Merged(e.Decision, m)
 	remembered := w.facts
 	s.Boots.Heard(&remembered, w.decision.Address)
 	var err error

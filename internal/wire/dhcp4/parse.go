@@ -35,22 +35,22 @@ func fault(offset int, reason string) error { return &ParseError{Reason: reason,
 // options, sname and file without a NUL, and any value of any other option.
 func Parse(b []byte) (*Packet, error) {
 	p := new(Packet)
-	if err := p.Parse(b); err != nil {
+	if err := p.ParseKeeping(bytes.Clone(b)); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// Parse is Parse for callers that have many to read: it overwrites a packet
-// that nobody needs any more, and uses the memory of its options' list.
-func (p *Packet) Parse(b []byte) error {
+// ParseKeeping is Parse for callers that have many to read: it overwrites a
+// packet that nobody needs any more, and uses the memory of its options' list.
+// It keeps b, of which the options are slices.
+func (p *Packet) ParseKeeping(b []byte) error {
 	if len(b) < headerLen {
 		return fault(len(b), "datagram shorter than header and cookie")
 	}
 	if binary.BigEndian.Uint32(b[offCookie:]) != cookie {
 		return fault(offCookie, "no DHCP cookie")
 	}
-	b = bytes.Clone(b) // options are slices of this one copy
 	p.parseHeader(b)
 	if err := p.checkHeader(); err != nil {
 		return err
