@@ -31,20 +31,16 @@ type file interface {
 
 type osFolder string
 
-type osFile struct {
-	*os.File
-	aio   *aio // made for the first sync
-	plain bool // there is none to be had
-}
+type osFile struct{ *os.File }
 
 func (d osFolder) open(name string) (file, error) {
 	f, err := os.OpenFile(filepath.Join(string(d), name), os.O_RDWR, 0)
-	return &osFile{File: f}, err
+	return osFile{f}, err
 }
 
 func (d osFolder) create(name string) (file, error) {
 	f, err := os.OpenFile(filepath.Join(string(d), name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
-	return &osFile{File: f}, err
+	return osFile{f}, err
 }
 
 func (d osFolder) rename(from, to string) error {
@@ -62,7 +58,7 @@ func (d osFolder) sync() error {
 	return f.Sync()
 }
 
-func (f *osFile) Size() (int64, error) {
+func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -71,32 +67,12 @@ func (f *osFile) Size() (int64, error) {
 }
 
 // Sync leaves the times of the file aside: fdatasync is one write less.
-func (f *osFile) Sync() error {
-	if f.aio == nil && !f.plain {
-		var err error
-		f.aio, err = newAIO()
-		f.plain = err != nil
-	}
-	if f.aio != nil {
-		if err := f.aio.fdatasync(f.Fd()); err != errNotTaken {
-			return err
-		}
-		f.aio.close()
-		f.aio, f.plain = nil, true
-	}
+func (f osFile) Sync() error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {
 			return err
 		}
 	}
-}
-
-func (f *osFile) Close() error {
-	if f.aio != nil {
-		f.aio.close()
-		f.aio = nil
-	}
-	return f.File.Close()
 }
 
 // lock makes the log at path this process's until it is closed or ends. The

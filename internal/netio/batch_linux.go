@@ -58,8 +58,9 @@ func (b *batch) point(i int, data []byte) {
 }
 
 // mmsg calls recvmmsg or sendmmsg for messages from to below end. Neither
-// waits, so Go's scheduler is not told: it would take a batch, which can be 0.2
-// ms, for a call that waits, and watch every 20 us whether it still does.
+// waits, so Go's scheduler is not told: it takes a batch, which can be 0.2 ms,
+// for a call that waits, and from then on looks every 20 us whether it still
+// does (docs/adr/0012).
 func (b *batch) mmsg(call uintptr, fd uintptr, from, end int) (int, error) {
 	n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b.headers[from])), uintptr(end-from), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {

@@ -150,26 +150,21 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 // taken, durable and then sends them. If that fails none of them leaves: a
 // client may only be told what is on disk.
 func (s *Server) Settle(conn netio.Conn, held []Held) {
-	s.send(s.Clock(), conn, s.commit(held))
-}
-
-// commit makes the leases of answers durable and gives what may be sent.
-func (s *Server) commit(held []Held) []*work {
 	if len(held) == 0 {
-		return nil
+		return
 	}
 	err := s.Leases.Commit(held[0].ticket)
+	now := s.Clock()
 	all := make([]*work, len(held))
 	for i, h := range held {
 		all[i] = h.work
 		if err != nil {
-			s.emit(s.Clock(), event.LeaseFault, &h.facts, slog.String("error", err.Error()))
+			s.emit(now, event.LeaseFault, &h.facts, slog.String("error", err.Error()))
 		}
 	}
-	if err != nil {
-		return nil
+	if err == nil {
+		s.send(now, conn, all)
 	}
-	return all
 }
 
 // send sends answers, and tells of each what became of it.

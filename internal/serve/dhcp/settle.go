@@ -11,8 +11,7 @@ import (
 const maxHeld = 8192
 
 // settler settles held answers beside the loop that decides: while the disk is
-// busy with some, those before them are sent, and the next ones gather, and go
-// to disk together (group commit).
+// busy with some, the next ones gather, and go to disk together (group commit).
 type settler struct {
 	server *Server
 	conn   netio.Conn
@@ -21,16 +20,13 @@ type settler struct {
 	change sync.Cond // held or closed has changed
 	held   []Held
 	closed bool
-
-	durable chan []*work // answers that may be sent
-	done    chan struct{}
+	done   chan struct{}
 }
 
 func newSettler(s *Server, conn netio.Conn) *settler {
-	t := &settler{server: s, conn: conn, durable: make(chan []*work), done: make(chan struct{})}
+	t := &settler{server: s, conn: conn, done: make(chan struct{})}
 	t.change.L = &t.mu
-	go t.commit()
-	go t.send()
+	go t.run()
 	return t
 }
 
@@ -57,27 +53,23 @@ func (t *settler) stop() {
 	<-t.done
 }
 
-func (t *settler) commit() {
-	defer close(t.durable)
+func (t *settler) run() {
+	defer close(t.done)
+	var spare []Held
 	for {
 		t.mu.Lock()
 		for len(t.held) == 0 && !t.closed {
 			t.change.Wait()
 		}
 		now := t.held
-		t.held = nil
+		t.held = spare[:0]
 		t.change.Broadcast()
 		t.mu.Unlock()
 		if len(now) == 0 {
 			return
 		}
-		t.durable <- t.server.commit(now)
-	}
-}
-
-func (t *settler) send() {
-	defer close(t.done)
-	for all := range t.durable {
-		t.server.send(t.server.Clock(), t.conn, all)
+		t.server.Settle(t.conn, now)
+		clear(now)
+		spare = now
 	}
 }
