@@ -105,13 +105,15 @@ func (b *bench) latency() {
 func (b *bench) offers() {
 	peers := b.chosen(proxies())
 	ask := dhcpload.Plan{Server: everybody, Boot: true, Offers: true, InFlight: inFlight, Warm: time.Second, Time: 4 * time.Second}
-	all := b.each(peers, func(_ peer, proc *lab.Proc) figure { return b.drive(proc, ask) })
-	rate := func(f figure) float64 { return f.PerSecond() }
-	calm := b.each(peers, func(p peer, proc *lab.Proc) figure {
+	calm := make([][]figure, len(peers))
+	all := b.each(peers, func(p peer, proc *lab.Proc) figure {
+		peak := b.drive(proc, ask)
 		a := ask
-		a.Rate = 0.95 * median(all[indexOf(peers, p)], rate)
-		return b.drive(proc, a)
+		a.Rate = 0.95 * peak.PerSecond()
+		calm[indexOf(peers, p)] = append(calm[indexOf(peers, p)], b.drive(proc, a))
+		return peak
 	})
+	rate := func(f figure) float64 { return f.PerSecond() }
 	fmt.Fprintf(b.out, "\n| ProxyDHCP offers, %d under way | offers/s | hobnail's ratio | CPU each, µs | p99 at 0.95 of its peak, ms |\n|---|---|---|---|---|\n", inFlight)
 	for i, p := range peers {
 		fmt.Fprintf(b.out, "| %s | %.0f | %.1f | %.1f | %.2f |\n", p.name, median(all[i], rate), median(all[0], rate)/median(all[i], rate),

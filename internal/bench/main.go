@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"hobnail/internal/bench/dhcpload"
@@ -47,6 +48,9 @@ func loadFrom(text string) error {
 	if err := json.Unmarshal([]byte(text), &plan); err != nil {
 		return fmt.Errorf("reading the plan: %v", err)
 	}
+	// A collection holds up what measures latencies for ten milliseconds.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(4 << 30)
 	result, err := dhcpload.Run(context.Background(), plan)
 	if err != nil {
 		return err

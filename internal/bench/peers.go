@@ -61,7 +61,7 @@ func pinned(h *lab.Host, name string, argv ...string) *lab.Proc {
 func hobnail(mode string) func(*lab.Host, peer) *lab.Proc {
 	return func(h *lab.Host, p peer) *lab.Proc {
 		dir := h.Dir("hobnail")
-		text := fmt.Sprintf("[server]\ndata = %q\n", dir)
+		text := fmt.Sprintf("[server]\ndata = %q\ndhcp = %q\n", dir, mode)
 		if mode == "server" {
 			text += fmt.Sprintf("[[subnet]]\ncidr = %q\ndhcp = \"server\"\npool = \"%s-%s\"\nrouter = \"10.64.0.1\"\nprobe = \"off\"\n", clientNet, firstAddr, p.pool)
 		}

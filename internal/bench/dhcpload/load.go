@@ -64,6 +64,7 @@ type slot struct {
 type load struct {
 	plan     Plan
 	conn     netio.Conn
+	link     int // index of the interface that a broadcast leaves by
 	discover []byte
 
 	mu        sync.Mutex
@@ -71,11 +72,13 @@ type load struct {
 	oldest    uint32 // no exchange before it is under way
 	underWay  int
 	table     []slot
-	from      time.Time // when counting began; zero before
+	start     time.Time
+	from      time.Time // when counting began
 	until     time.Time
 	result    Result
 	latencies []time.Duration
 	out       []netio.Datagram
+	packets   []netio.Packet
 }
 
 // Run does what the plan says. It needs UDP port 67 of its host, or 68 where
@@ -89,6 +92,20 @@ func Run(ctx context.Context, plan Plan) (Result, error) {
 	if l.conn, err = netio.Listen(ctx, l.port(), false); err != nil {
 		return Result{}, err
 	}
+	if l.broadcasts() {
+		if l.link, err = onlyLink(); err != nil {
+			return Result{}, err
+		}
+	}
+	l.packets = make([]netio.Packet, netio.MaxBatch)
+	for i := range l.packets {
+		l.packets[i].Data = make([]byte, 2048)
+	}
+	if plan.Rate > 0 {
+		err = l.pace(ctx)
+		l.conn.Close()
+		return l.sum(), err
+	}
 	received := make(chan error)
 	go func() { received <- l.receive() }()
 	l.drive(ctx)
@@ -97,6 +114,19 @@ func Run(ctx context.Context, plan Plan) (Result, error) {
 		return Result{}, err
 	}
 	return l.sum(), nil
+}
+
+// onlyLink is the index of the host's one interface besides the loopback.
+func onlyLink() (int, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return 0, err
+	}
+	all = slices.DeleteFunc(all, func(i net.Interface) bool { return i.Flags&net.FlagLoopback != 0 || i.Flags&net.FlagUp == 0 })
+	if len(all) != 1 {
+		return 0, fmt.Errorf("a machine on the link needs one interface, this host has %d", len(all))
+	}
+	return all[0].Index, nil
 }
 
 func (l *load) broadcasts() bool {
@@ -132,27 +162,46 @@ func (l *load) template() ([]byte, error) {
 	return b, nil
 }
 
-// drive begins exchanges until the time is over, and gives up those that get
-// no answer.
+// pace begins exchanges at a rate. It never sleeps: a pause of the clock's
+// tick would make bursts of what is due, and latencies of the bursts.
+func (l *load) pace(ctx context.Context) error {
+	l.begins()
+	begun := 0.0
+	for now := l.start; ctx.Err() == nil && now.Before(l.until.Add(Patience)); now = time.Now() {
+		n, err := l.conn.ReadBatch(l.packets, false)
+		if err != nil {
+			return err
+		}
+		for _, p := range l.packets[:n] {
+			l.answer(now, p.Data)
+		}
+		for due := l.plan.Rate * now.Sub(l.start).Seconds(); begun < due && now.Before(l.until); begun++ {
+			l.begin(now)
+		}
+		l.flush()
+		l.expire(now)
+	}
+	return ctx.Err()
+}
+
+func (l *load) begins() {
+	l.start = time.Now()
+	l.from, l.until = l.start.Add(l.plan.Warm), l.start.Add(l.plan.Warm+l.plan.Time)
+}
+
+// drive has as many exchanges under way as there may be until the time is over,
+// and gives up those that get no answer.
 func (l *load) drive(ctx context.Context) {
 	const tick = time.Millisecond
-	start := time.Now()
-	l.from, l.until = start.Add(l.plan.Warm), start.Add(l.plan.Warm+l.plan.Time)
+	l.begins()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	begun := 0.0
-	for now := start; ; now = time.Now() {
+	for now := l.start; ; now = time.Now() {
 		l.mu.Lock()
 		l.expire(now)
 		over := l.plan.Count > 0 && l.result.Completed >= l.plan.Count || l.plan.Count == 0 && now.After(l.until)
 		if !over {
-			if l.plan.Rate > 0 {
-				for due := l.plan.Rate * now.Sub(start).Seconds(); begun < due; begun++ {
-					l.begin(now)
-				}
-			} else {
-				l.refill(now)
-			}
+			l.refill(now)
 		}
 		l.flush()
 		l.mu.Unlock()
@@ -160,9 +209,6 @@ func (l *load) drive(ctx context.Context) {
 			break
 		}
 		<-ticker.C
-	}
-	if l.plan.Rate > 0 {
-		time.Sleep(Patience) // what was begun may still be answered
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -208,7 +254,9 @@ func (l *load) counts(t time.Time) bool {
 
 func (l *load) send(b []byte) {
 	out := netio.Outgoing{To: netip.AddrPortFrom(l.plan.Server, dhcp4.ServerPort)}
-	if !l.broadcasts() {
+	if l.broadcasts() {
+		out.IfIndex = l.link
+	} else {
 		out.From = l.plan.Relay
 	}
 	l.out = append(l.out, netio.Datagram{Data: b, Outgoing: out})
@@ -244,21 +292,17 @@ func (l *load) expire(now time.Time) {
 
 // receive takes answers until the connection is closed.
 func (l *load) receive() error {
-	packets := make([]netio.Packet, netio.MaxBatch)
-	for i := range packets {
-		packets[i].Data = make([]byte, 2048)
-	}
 	for {
-		n, err := l.conn.ReadBatch(packets, true)
+		n, err := l.conn.ReadBatch(l.packets, true)
 		if err != nil {
 			return err
 		}
 		now := time.Now()
 		l.mu.Lock()
-		for _, p := range packets[:n] {
+		for _, p := range l.packets[:n] {
 			l.answer(now, p.Data)
 		}
-		if l.plan.Rate == 0 && (l.plan.Count > 0 || now.Before(l.until)) {
+		if l.plan.Count > 0 || now.Before(l.until) {
 			l.refill(now)
 		}
 		l.flush()
