@@ -36,8 +36,9 @@ func DHCP(p *dhcp4.Packet, in Ingress) Facts {
 	f.UserClass = textOption(p, dhcp4.OptUserClass)
 	f.Hostname = textOption(p, dhcp4.OptHostName)
 	f.DeclineText = textOption(p, dhcp4.OptMessage)
-	f.architecture(p)
-	f.class()
+	class, boots := pxe.ParseClass(f.VendorClass)
+	f.architecture(p, class, boots)
+	f.class(class, boots)
 	f.loader(p)
 	f.item(p)
 	f.quirks(p)
@@ -108,13 +109,12 @@ func given(a netip.Addr) netip.Addr {
 // malformed the number in option 60 stands in, and only there: U-Boot's EFI
 // method prints it in hexadecimal digits, which can be mistaken for decimal
 // ones.
-func (f *Facts) architecture(p *dhcp4.Packet) {
+func (f *Facts) architecture(p *dhcp4.Packet, class pxe.Class, boots bool) {
 	raw, sent := p.Options.Get(dhcp4.OptArch)
 	if !sent && f.VendorClass == "" {
 		return
 	}
 	codes, err := dhcp4.ParseArchs(raw)
-	class, boots := pxe.ParseClass([]byte(f.VendorClass))
 	switch {
 	case err == nil:
 	case len(class.Arch()) > 0:
@@ -146,12 +146,11 @@ func (f *Facts) useArch(row model.ArchCode) {
 
 // class says in which form the client takes its answer. Option 60 decides, not
 // the architecture code: one reply cannot be for PXE and for HTTP boot.
-func (f *Facts) class() {
-	class, ok := pxe.ParseClass([]byte(f.VendorClass))
+func (f *Facts) class(class pxe.Class, boots bool) {
 	switch {
-	case ok && class.Name == pxe.HTTPClient:
+	case boots && class.Name == pxe.HTTPClient:
 		f.Class, f.Firmware = ClassHTTP, model.FirmwareHTTP
-	case ok:
+	case boots:
 		f.Class = ClassPXE
 		if f.Firmware == model.FirmwareHTTP {
 			f.Firmware = model.FirmwareUEFI

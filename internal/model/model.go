@@ -70,8 +70,17 @@ type UUID string
 // first three fields are little-endian (EDK2 NetLibGetSystemGuid copies them
 // unswapped).
 func UUIDFromWire(b [16]byte) UUID {
-	return UUID(fmt.Sprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]))
+	b[0], b[1], b[2], b[3] = b[3], b[2], b[1], b[0]
+	b[4], b[5], b[6], b[7] = b[5], b[4], b[7], b[6]
+	var text [36]byte
+	out := text[:0]
+	for _, field := range [...][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if len(out) > 0 {
+			out = append(out, '-')
+		}
+		out = hex.AppendEncode(out, field)
+	}
+	return UUID(out)
 }
 
 // ParseUUID accepts 8-4-4-4-12 hexadecimal digits in either case.

@@ -273,7 +273,7 @@ func Merged(d Decision, site *dhcp4.Packet) Decision {
 		d.Lease = time.Duration(n) * time.Second
 	}
 	d.because("address", "RFC 2131 section 4.3.1", "%s is from the site's DHCP server %s", d.Address, id)
-	if class, ok := pxe.ParseClass(optionOf(site, dhcp4.OptVendorClass)); ok {
+	if class, ok := pxe.ParseClass(string(optionOf(site, dhcp4.OptVendorClass))); ok {
 		d.because("class", "PXE 2.1 section 2.2.3", "the site's DHCP server says %s itself (option 60): taken out, as machines would ask its port 4011", class.Name)
 	}
 	return d

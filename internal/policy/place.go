@@ -37,8 +37,12 @@ func whereFrom(f *classify.Facts) (addr netip.Addr, what any) {
 	case f.CIAddr.IsValid() && tellsItsLink(f):
 		return f.CIAddr, "client address"
 	}
-	return f.Ingress.Local, "our address on " + f.Ingress.Interface
+	return f.Ingress.Local, ourAddressOn(f.Ingress.Interface)
 }
+
+type ourAddressOn string
+
+func (name ourAddressOn) String() string { return "our address on " + string(name) }
 
 // tellsItsLink reports whether the client's own address says where it is. It
 // does when the request was routed here, and in an INFORM, whose sender keeps

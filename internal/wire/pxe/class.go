@@ -1,7 +1,6 @@
 package pxe
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,10 +34,10 @@ type Class struct {
 // does not begin with PXEClient or HTTPClient. What follows may be missing or
 // malformed, as Cisco and Arista switches that call themselves PXEClient show;
 // such fields are left empty.
-func ParseClass(data []byte) (c Class, ok bool) {
-	for _, name := range []string{PXEClient, HTTPClient} {
-		if rest, found := bytes.CutPrefix(data, []byte(name)); found {
-			return parseFields(name, string(rest)), true
+func ParseClass(data string) (c Class, ok bool) {
+	for _, name := range [...]string{PXEClient, HTTPClient} {
+		if rest, found := strings.CutPrefix(data, name); found {
+			return parseFields(name, rest), true
 		}
 	}
 	return Class{}, false
@@ -47,12 +46,17 @@ func ParseClass(data []byte) (c Class, ok bool) {
 // parseFields reads ":Arch:00007:UNDI:003016" and whatever follows.
 func parseFields(name, rest string) Class {
 	c := Class{Name: name}
-	fields := strings.SplitN(rest, ":", 6)
-	if len(fields) >= 3 && fields[1] == "Arch" {
-		c.ArchText = fields[2]
+	var fields [4]string
+	n := 0
+	_, rest, more := strings.Cut(rest, ":")
+	for ; more && n < len(fields); n++ {
+		fields[n], rest, more = strings.Cut(rest, ":")
 	}
-	if len(fields) >= 5 && fields[3] == "UNDI" && len(fields[4]) == 6 {
-		if n, err := strconv.ParseUint(fields[4], 10, 32); err == nil {
+	if n >= 2 && fields[0] == "Arch" {
+		c.ArchText = fields[1]
+	}
+	if n >= 4 && fields[2] == "UNDI" && len(fields[3]) == 6 {
+		if n, err := strconv.ParseUint(fields[3], 10, 32); err == nil {
 			c.UNDI = uint32(n)
 		}
 	}

@@ -33,7 +33,7 @@ func TestParseClass(t *testing.T) {
 		{"nothing", "", Class{}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok := ParseClass([]byte(tc.in))
+			got, ok := ParseClass(tc.in)
 			if diff := cmp.Diff(tc.want, got); diff != "" || ok != tc.ok {
 				t.Errorf("ok %v, want %v (-want +got):\n%s", ok, tc.ok, diff)
 			}
@@ -73,7 +73,7 @@ func TestClassOfEveryCapture(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, _ := p.Options.Get(dhcp4.OptVendorClass)
-		class, ok := ParseClass(text)
+		class, ok := ParseClass(string(text))
 		arch, hasArch := p.Options.Uint16(dhcp4.OptArch)
 		if !ok || !hasArch {
 			continue

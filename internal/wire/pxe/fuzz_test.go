@@ -74,7 +74,7 @@ func FuzzClasses(f *testing.F) {
 	seed(f, dhcp4.OptVendorClass)
 	seed(f, dhcp4.OptUserClass)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, ok := ParseClass(b); ok {
+		if c, ok := ParseClass(string(b)); ok {
 			if !bytes.HasPrefix(b, []byte(c.Name)) || len(c.Arch()) > 2 {
 				t.Fatalf("%q read as %+v, architecture %v", b, c, c.Arch())
 			}

@@ -180,10 +180,10 @@ func TestCorpusFaultsAreFound(t *testing.T) {
 }
 
 func TestCorpusClasses(t *testing.T) {
-	if c, ok := ParseClass(corpusOption(t, "dhcp4/opt60_short.bin", dhcp4.OptVendorClass)); ok {
+	if c, ok := ParseClass(string(corpusOption(t, "dhcp4/opt60_short.bin", dhcp4.OptVendorClass))); ok {
 		t.Errorf("a piece of PXEClient is read as %+v", c)
 	}
-	c, ok := ParseClass(corpusOption(t, "dhcp4/opt60_arch_overflow.bin", dhcp4.OptVendorClass))
+	c, ok := ParseClass(string(corpusOption(t, "dhcp4/opt60_arch_overflow.bin", dhcp4.OptVendorClass)))
 	if !ok || c.Arch() != nil || c.UNDI != 0 {
 		t.Errorf("overlong numbers are read as %+v, architecture %v, ok %v", c, c.Arch(), ok)
 	}
