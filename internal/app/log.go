@@ -11,8 +11,8 @@ import (
 )
 
 // linesASecond is how many lines of each level are logged in a second at the
-// most: enough for a classroom that is switched on, and no disk is filled by a
-// machine, or somebody, that asks all the time.
+// most, and so many may come at once: enough for a classroom that is switched
+// on, and no disk is filled by a machine, or somebody, that asks all the time.
 const linesASecond = 500
 
 // logSink writes events to the log: the catalogue's title as the message, its
@@ -23,15 +23,16 @@ type logSink struct {
 	reasons bool // with the reasons of decisions, and without a limit
 
 	mu     sync.Mutex
-	second int64 // Unix time of the lines counted
-	lines  map[slog.Level]int
+	second int64 // Unix time of the lines left out
+	left   int   // lines of all levels that were left out in it
+	due    map[slog.Level]time.Time
 }
 
 // NewLogSink logs events, of each level no more than so many lines a second,
 // and says how many it left out. With reasons, which are long, it leaves out
 // none.
 func NewLogSink(log *slog.Logger, reasons bool) event.Sink {
-	return &logSink{log: log, reasons: reasons, lines: map[slog.Level]int{}}
+	return &logSink{log: log, reasons: reasons, due: map[slog.Level]time.Time{}}
 }
 
 // Emit writes one line.
@@ -71,6 +72,10 @@ func (s *logSink) Emit(e event.Event) {
 
 // room reports whether one more line of a level may be written now, and counts
 // it. With the first event of a new second it says what the last one left out.
+//
+// Each line takes its part of a second, of which one is lent. So where more
+// comes than may be written, lines are spread over the second: a burst of them
+// at its beginning would hold up the packets of that moment.
 func (s *logSink) room(now time.Time, level slog.Level) bool {
 	if s.reasons {
 		return true
@@ -78,19 +83,22 @@ func (s *logSink) room(now time.Time, level slog.Level) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if second := now.Unix(); second != s.second {
-		left := 0
-		for level, n := range s.lines {
-			left += max(0, n-linesASecond)
-			s.lines[level] = 0
-		}
-		if left > 0 {
+		if s.left > 0 {
 			entry, _ := event.Lookup(event.LogLimited)
-			s.log.LogAttrs(context.Background(), entry.Level, entry.Title, slog.String("code", string(event.LogLimited)), slog.Int("lines", left))
+			s.log.LogAttrs(context.Background(), entry.Level, entry.Title, slog.String("code", string(event.LogLimited)), slog.Int("lines", s.left))
 		}
-		s.second = second
+		s.second, s.left = second, 0
 	}
-	s.lines[level]++
-	return s.lines[level] <= linesASecond
+	due := s.due[level]
+	if lent := now.Add(-time.Second); due.Before(lent) {
+		due = lent
+	}
+	if due = due.Add(time.Second / linesASecond); due.After(now) {
+		s.left++
+		return false
+	}
+	s.due[level] = due
+	return true
 }
 
 func lines(reasons []policy.Reason) []string {

@@ -68,3 +68,25 @@ func TestLogLimit(t *testing.T) {
 		t.Errorf("with reasons %d lines of %d events", len(got), len(flood))
 	}
 }
+
+// TestLinesAreSpread: in a flood that lasts, the lines of a second come one by
+// one, not all at its beginning.
+func TestLinesAreSpread(t *testing.T) {
+	sink := NewLogSink(slog.New(slog.DiscardHandler), false).(*logSink)
+	most, in := 0, 0
+	for ms := range 5000 {
+		at := noon.Add(time.Duration(ms) * time.Millisecond)
+		if ms%100 == 0 {
+			in = 0
+		}
+		if sink.room(at, slog.LevelInfo) {
+			in++
+		}
+		if ms >= 2000 {
+			most = max(most, in)
+		}
+	}
+	if want := linesASecond / 10; most != want {
+		t.Errorf("%d lines in a tenth of a second, want %d", most, want)
+	}
+}

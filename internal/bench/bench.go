@@ -44,7 +44,6 @@ type figure struct {
 func (b *bench) run(t lab.TB) {
 	b.t, b.lab, b.peak = t, lab.New(t), map[string]float64{}
 	b.load = b.lab.Router("load")
-	b.load.Run("ip", "address", "add", relayAddr+"/32", "dev", "lo")
 	b.machine()
 	for _, part := range []struct {
 		name string
@@ -82,7 +81,9 @@ func (b *bench) machine() {
 // the two ends of a cable: a switch's work would be counted as the server's.
 func (b *bench) server(p peer) (*lab.Host, *lab.Proc) {
 	b.hosts++
-	h := b.lab.Cable(fmt.Sprintf("server%d", b.hosts), serverAddr+"/24", b.load, loadAddr+"/24")
+	name := fmt.Sprintf("server%d", b.hosts)
+	h := b.lab.Cable(name, serverAddr+"/24", b.load, loadAddr+"/24")
+	b.load.Run("ip", "address", "add", relayAddr+"/32", "dev", name)
 	h.Run("ip", "route", "add", relayAddr+"/32", "via", loadAddr)
 	return h, p.start(h, p)
 }
