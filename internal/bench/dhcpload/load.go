@@ -67,8 +67,9 @@ type slot struct {
 type load struct {
 	plan     Plan
 	conn     netio.Conn
-	link     int // index of the interface that a broadcast leaves by
-	discover []byte
+	to       netio.Outgoing
+	discover []byte // templates
+	request  []byte
 
 	mu        sync.Mutex
 	next      uint32 // number of the next exchange, which is its xid
@@ -88,15 +89,18 @@ type load struct {
 // it asks the link.
 func Run(ctx context.Context, plan Plan) (Result, error) {
 	l := &load{plan: plan, table: make([]slot, slots), next: 1, oldest: 1}
-	var err error
-	if l.discover, err = l.template(); err != nil {
+	err := l.makeTemplates()
+	if err != nil {
 		return Result{}, err
 	}
 	if l.conn, err = netio.Listen(ctx, l.port(), false); err != nil {
 		return Result{}, err
 	}
+	l.out = make([]netio.Datagram, 0, netio.MaxBatch)
+	l.to = netio.Outgoing{To: netip.AddrPortFrom(plan.Server, dhcp4.ServerPort), From: plan.Relay}
 	if l.broadcasts() {
-		if l.link, err = onlyLink(); err != nil {
+		l.to.From = netip.Addr{}
+		if l.to.IfIndex, err = onlyLink(); err != nil {
 			return Result{}, err
 		}
 	}
@@ -143,26 +147,50 @@ func (l *load) port() uint16 {
 	return dhcp4.ServerPort
 }
 
-// template is the DISCOVER of all machines.
-func (l *load) template() ([]byte, error) {
+// makeTemplates makes the messages of all machines.
+func (l *load) makeTemplates() error {
+	p := l.packet(dhcp4.Discover)
+	p.Options.Add(dhcp4.OptParameterList, wishes)
+	if l.plan.Boot {
+		p.Options.AddString(dhcp4.OptVendorClass, "PXEClient:Arch:00007:UNDI:003016")
+		p.Options.AddUint16(dhcp4.OptArch, 7)
+		p.Options.Add(dhcp4.OptMachineID, make([]byte, 17))
+	}
+	var err error
+	if l.discover, err = p.Append(nil); err != nil {
+		return fmt.Errorf("making a DISCOVER: %v", err)
+	}
+	p = l.packet(dhcp4.Request)
+	p.Options.Add(dhcp4.OptServerID, make([]byte, 4)) // at atServerID
+	p.Options.Add(dhcp4.OptRequestedAddr, make([]byte, 4))
+	p.Options.Add(dhcp4.OptParameterList, wishes)
+	if l.request, err = p.Append(nil); err != nil {
+		return fmt.Errorf("making a REQUEST: %v", err)
+	}
+	return nil
+}
+
+var wishes = []byte{1, 3, 6, 12, 15, 28}
+
+// Offsets in a message (RFC 2131 section 2), and of what a REQUEST fills in.
+const (
+	atXid       = 4
+	atYIAddr    = 16
+	atCHAddr    = 28
+	atOptions   = 240
+	atServerID  = atOptions + 3 + 2
+	atRequested = atServerID + 4 + 2
+)
+
+func (l *load) packet(m dhcp4.MessageType) *dhcp4.Packet {
 	p := &dhcp4.Packet{Op: dhcp4.OpRequest, HType: dhcp4.HTypeEthernet, HLen: 6}
 	if l.broadcasts() {
 		p.Flags = dhcp4.FlagBroadcast
 	} else {
 		p.GIAddr, p.Hops = l.plan.Relay, 1
 	}
-	p.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Discover))
-	p.Options.Add(dhcp4.OptParameterList, []byte{1, 3, 6, 12, 15, 28})
-	if l.plan.Boot {
-		p.Options.AddString(dhcp4.OptVendorClass, "PXEClient:Arch:00007:UNDI:003016")
-		p.Options.AddUint16(dhcp4.OptArch, 7)
-		p.Options.Add(dhcp4.OptMachineID, make([]byte, 17))
-	}
-	b, err := p.Append(nil)
-	if err != nil {
-		return nil, fmt.Errorf("making a DISCOVER: %v", err)
-	}
-	return b, nil
+	p.Options.AddUint8(dhcp4.OptMessageType, uint8(m))
+	return p
 }
 
 // nap is short against the latencies that are measured: a tick of a millisecond
@@ -255,28 +283,26 @@ func (l *load) begin(now time.Time) {
 	if l.counts(now) {
 		l.result.Begun++
 	}
-	b := slices.Clone(l.discover)
-	binary.BigEndian.PutUint32(b[4:], seq)
-	b[28], b[29] = 0x02, 0x4c
-	binary.BigEndian.PutUint32(b[30:], l.machine(seq))
-	l.send(b)
+	l.send(l.discover, seq)
 }
 
 func (l *load) counts(t time.Time) bool {
 	return l.plan.Count > 0 || !t.Before(l.from) && t.Before(l.until)
 }
 
-func (l *load) send(b []byte) {
-	out := netio.Outgoing{To: netip.AddrPortFrom(l.plan.Server, dhcp4.ServerPort)}
-	if l.broadcasts() {
-		out.IfIndex = l.link
-	} else {
-		out.From = l.plan.Relay
-	}
-	l.out = append(l.out, netio.Datagram{Data: b, Outgoing: out})
+// send queues a message of an exchange, and gives it to be filled in further.
+func (l *load) send(template []byte, seq uint32) []byte {
 	if len(l.out) == netio.MaxBatch {
 		l.flush()
 	}
+	n := len(l.out)
+	l.out = l.out[:n+1]
+	b := append(l.out[n].Data[:0], template...)
+	binary.BigEndian.PutUint32(b[atXid:], seq)
+	b[atCHAddr], b[atCHAddr+1] = 0x02, 0x4c
+	binary.BigEndian.PutUint32(b[atCHAddr+2:], l.machine(seq))
+	l.out[n] = netio.Datagram{Data: b, Outgoing: l.to}
+	return b
 }
 
 func (l *load) flush() {
@@ -340,7 +366,7 @@ func (l *load) answer(now time.Time, b []byte) {
 		}
 		if !l.plan.Offers {
 			s.expect = dhcp4.Ack
-			l.request(seq, b)
+			l.take(seq, b)
 			return
 		}
 	}
@@ -351,23 +377,15 @@ func (l *load) answer(now time.Time, b []byte) {
 	}
 }
 
-// request takes an offer.
-func (l *load) request(seq uint32, offer []byte) {
-	p, err := dhcp4.Parse(offer)
-	if err != nil {
-		return
-	}
-	id, _ := p.Options.Get(dhcp4.OptServerID)
-	r := &dhcp4.Packet{Op: dhcp4.OpRequest, HType: p.HType, HLen: p.HLen, Xid: seq, CHAddr: p.CHAddr, GIAddr: p.GIAddr, Flags: p.Flags}
-	if p.GIAddr.IsValid() && !p.GIAddr.IsUnspecified() {
-		r.Hops = 1
-	}
-	r.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Request))
-	r.Options.Add(dhcp4.OptServerID, id)
-	r.Options.AddAddr(dhcp4.OptRequestedAddr, p.YIAddr)
-	r.Options.Add(dhcp4.OptParameterList, []byte{1, 3, 6, 12, 15, 28})
-	if out, err := r.Append(nil); err == nil {
-		l.send(out)
+// take takes an offer.
+func (l *load) take(seq uint32, offer []byte) {
+	b := l.send(l.request, seq)
+	copy(b[atRequested:], offer[atYIAddr:atYIAddr+4])
+	for o := offer[atOptions:]; len(o) > 2 && o[0] != byte(dhcp4.OptEnd); o = o[min(len(o), 2+int(o[1])):] {
+		if o[0] == byte(dhcp4.OptServerID) && len(o) >= 6 {
+			copy(b[atServerID:], o[2:6])
+			return
+		}
 	}
 }
 
