@@ -12,6 +12,9 @@ import (
 	"hobnail/internal/wire/dhcp4"
 )
 
+// standingForUs is a relay that has itself called the server (RFC 5107).
+func standingForUs(f *classify.Facts) { f.Override = f.Relay }
+
 // TestAddresses is RFC 2131 section 4.3, message by message.
 func TestAddresses(t *testing.T) {
 	const reservation = serverSite + `
@@ -181,6 +184,12 @@ pool = "10.99.0.50-10.99.0.60"
 			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.70")), "ignore, free 10.77.2.53", "the machine took the offer of server 10.77.2.3"},
 		{"taking another's offer leaves a running lease", "", []model.Lease{bound("10.77.2.53", lab1)},
 			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.3"), wants("10.77.2.70")), "ignore", "the machine took the offer of server 10.77.2.3"},
+		{"who takes another server's offer by a relay that stands for both is never refused", half, []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, relayedBy("10.77.2.1"), standingForUs, message(dhcp4.Request), fromServer("10.77.2.1"), wants("10.77.2.58")),
+			"ignore, free 10.77.2.53", "the machine took another server's offer: 10.77.2.58 is not of ours, and all servers are called 10.77.2.1 here"},
+		{"who takes ours by such a relay gets it", half, []model.Lease{record("10.77.2.53", lab1, policy.StateOffered, soon)},
+			asks(lab1, relayedBy("10.77.2.1"), standingForUs, message(dhcp4.Request), fromServer("10.77.2.1"), wants("10.77.2.53")),
+			"ack 10.77.2.53, bind 10.77.2.53 for 1h0m0s", "10.77.2.53 is this machine's until the lease ends"},
 		{"who asks us for what another has is refused", "", []model.Lease{bound("10.77.2.53", lab2)},
 			asks(lab1, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.53")), "nak", "10.77.2.53 is not this machine's to have here"},
 		{"who asks us for what was never to be leased is refused", "", nil,

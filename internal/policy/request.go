@@ -24,18 +24,30 @@ func (v View) request(d *Decision, now time.Time, f *classify.Facts) {
 // selecting: the client took somebody's offer. Another server's is never
 // refused: a NAK would end the boot of a machine that was well served.
 func (v View) selecting(d *Decision, now time.Time, f *classify.Facts) {
-	if !v.ours(d, f.ServerID) {
-		d.ignore("server-id", "RFC 2131 section 4.3.2", "the machine took the offer of server %s", f.ServerID)
-		if l, ok := v.offered(d, f); ok {
-			d.Change = v.change(d, f, Free, l.Address, now, now)
-		}
-		return
-	}
 	want := f.Requested
 	if !want.IsValid() {
 		want = f.CIAddr // some old clients put it there
 	}
-	v.grant(d, now, f, want)
+	switch {
+	case !v.ours(d, f.ServerID):
+		d.ignore("server-id", "RFC 2131 section 4.3.2", "the machine took the offer of server %s", f.ServerID)
+	case f.ServerID == f.Override && !v.given(d, f, want):
+		d.ignore("server-id", "RFC 5107 section 4", "the machine took another server's offer: %s is not of ours, and all servers are called %s here", want, f.ServerID)
+	default:
+		v.grant(d, now, f, want)
+		return
+	}
+	if l, ok := v.offered(d, f); ok {
+		d.Change = v.change(d, f, Free, l.Address, now, now)
+	}
+}
+
+// given reports whether it can be this server that offered an address to the
+// machine. A relay that has itself called the server (RFC 5107) sends what
+// answers one server's offer to all of them, and all are meant by the name.
+func (v View) given(d *Decision, f *classify.Facts, a netip.Addr) bool {
+	l, ok := v.Leases.ByAddr(a)
+	return ok && l.MAC == f.Key() || v.reservedForThis(f, a) || v.Policy.inOwnPool(d, a)
 }
 
 // grant acknowledges an address that the client wants from us, or refuses it.

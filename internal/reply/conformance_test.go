@@ -79,6 +79,23 @@ func TestReservedFlags(t *testing.T) {
 	}
 }
 
+// TestNoRoomForTheNameTwice: where room is short the client identifier, a MUST,
+// is there, and option 67, which repeats `file`, is not.
+func TestNoRoomForTheNameTwice(t *testing.T) {
+	id := []byte("\x01sixteen octets!")
+	r := answer(t, newView(t, networks), asking(dhcp4.Discover, "10.99.0.254",
+		dhcp4.Option{Code: dhcp4.OptVendorClass, Data: []byte("PXEClient:Arch:00007:UNDI:003016")},
+		dhcp4.Option{Code: dhcp4.OptArch, Data: []byte{0, 7}},
+		dhcp4.Option{Code: dhcp4.OptParameterList, Data: []byte{byte(dhcp4.OptBootFileName)}},
+		dhcp4.Option{Code: dhcp4.OptClientID, Data: id},
+		dhcp4.Option{Code: 82, Data: []byte("\x01\xc6" + strings.Repeat("a", 198))},
+	), arrival(netip.MustParseAddrPort("10.99.0.254:67"), netip.MustParseAddrPort("10.99.0.1:67")))
+	got, _ := r.Packet.Options.Get(dhcp4.OptClientID)
+	if string(got) != string(id) || r.Packet.Options.Has(dhcp4.OptBootFileName) || r.Packet.File == "" {
+		t.Errorf("client id %q, file %q, options %+v", got, r.Packet.File, r.Packet.Options)
+	}
+}
+
 // TestRelayInfoThatDoesNotFit: the client gets its answer without it (RFC 3046
 // section 2.2), and with it as long as a frame holds both.
 func TestRelayInfoThatDoesNotFit(t *testing.T) {

@@ -93,8 +93,8 @@ func (r *RelayInfo) set(code byte, value []byte) (known bool, err error) {
 		want = 4
 		r.ServerOverride, _ = netip.AddrFromSlice(value)
 	case relayFlags:
-		want = 1
-		r.Unicast = len(value) == 1 && value[0]&0x80 != 0
+		want = max(1, len(value)) // RFC 5010 section 5: of a longer one the first octet counts
+		r.Unicast = len(value) > 0 && value[0]&0x80 != 0
 	case RelaySourcePort:
 		want = 0
 		r.RelayPort = true

@@ -21,6 +21,7 @@ func TestParseRelayInfo(t *testing.T) {
 			RelayInfo{LinkSelection: netip.MustParseAddr("10.1.2.0"), ServerOverride: netip.MustParseAddr("10.1.2.1")}},
 		{"a message that came by unicast", []byte{10, 1, 0x80}, RelayInfo{Unicast: true}},
 		{"a message that came by broadcast", []byte{10, 1, 0x7f}, RelayInfo{}},
+		{"flags of two octets", []byte{10, 2, 0x80, 0}, RelayInfo{Unicast: true}},
 		{"a relay with its own port", []byte{19, 0}, RelayInfo{RelayPort: true}},
 		{"a VRF and a subscriber", []byte("\x97\x04\x00red\x06\x02ab"),
 			RelayInfo{VSS: []byte("\x00red"), SubscriberID: []byte("ab")}},
