@@ -55,16 +55,19 @@ func (b *bench) leases() {
 		few[i] = append(few[i], b.drive(proc, at))
 		at = plan(p)
 		at.First, at.Count = 500000, many
-		b.drive(proc, at)
+		memory := b.drive(proc, at).Memory
 		at = plan(p)
 		at.First = 1000000
-		return b.drive(proc, at)
+		f := b.drive(proc, at)
+		f.Memory = memory
+		return f
 	})
 	rate := func(f figure) float64 { return f.PerSecond() }
 	memory := func(f figure) float64 { return f.Memory }
+	completed := func(f figure) float64 { return float64(f.Completed) }
 	for i, p := range peers {
 		fmt.Fprintf(b.out, "| %s | %.0f | %.0f | %.2f | %.0f | %.0f |\n", p.name, median(few[i], rate), median(all[i], rate),
-			median(all[i], rate)/median(few[i], rate), median(all[i], memory), (median(all[i], memory)-median(base[i], memory))*(1<<20)/many)
+			median(all[i], rate)/median(few[i], rate), median(all[i], memory), (median(all[i], memory)-median(base[i], memory))*(1<<20)/(many+median(few[i], completed)))
 	}
 }
 
