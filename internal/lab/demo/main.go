@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"hobnail/internal/lab"
 )
@@ -97,6 +99,7 @@ type follower struct {
 
 func follow(name string, text func() string) *follower {
 	f := &follower{quit: make(chan struct{}), done: make(chan struct{})}
+	p := printer{w: os.Stdout, name: name}
 	go func() {
 		defer close(f.done)
 		printed := 0
@@ -107,7 +110,7 @@ func follow(name string, text func() string) *follower {
 				last = true
 			case <-time.After(200 * time.Millisecond):
 			}
-			printed += printLines(os.Stdout, name, text()[printed:], last)
+			printed += p.lines(text()[printed:], last)
 			if last {
 				return
 			}
@@ -126,17 +129,31 @@ func (f *follower) stop() {
 	<-f.done
 }
 
-// printLines prints whole lines, the unfinished one too if it is the last, and
-// says how much of the text that was. Blank lines are left out.
-func printLines(w io.Writer, name, text string, all bool) int {
+// printer prints what somebody says, behind a name.
+type printer struct {
+	w    io.Writer
+	name string
+	last string
+}
+
+// lines prints whole lines, the unfinished one too if it is the last, and says
+// how much of the text that was. Lines without a letter or digit, as frames are
+// made of, are left out, and so are repeated ones, and what is for debugging.
+func (p *printer) lines(text string, all bool) int {
 	end := len(text)
 	if !all {
 		end = strings.LastIndexByte(text, '\n') + 1
 	}
 	for line := range strings.Lines(text[:end]) {
-		if line = strings.TrimRight(line, " \n"); line != "" {
-			fmt.Fprintf(w, "%-8s| %s\n", name, line)
+		// GRUB draws with the octets of an old code page.
+		line = strings.TrimRight(strings.ToValidUTF8(line, ""), " \r\n")
+		if !strings.ContainsFunc(line, isWord) || line == p.last || strings.Contains(line, " level=DEBUG ") {
+			continue
 		}
+		p.last = line
+		fmt.Fprintf(p.w, "%-8s| %s\n", p.name, line)
 	}
 	return end
 }
+
+func isWord(r rune) bool { return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
