@@ -248,17 +248,20 @@ func (r *rows) unlink(n uint32) {
 	w.older, w.newer = 0, 0
 }
 
-// newest gives a machine's newest row that is of use to it: inside the
-// network, and not declined.
+// newest gives a machine's newest row that is of use to it: inside the network,
+// and not declined. What was decided last counts, not what was put last: a log
+// is read in the order of rows.
 func (r *rows) newest(network netip.Prefix, key model.MAC) uint32 {
+	best := uint32(0)
 	for n := r.byKey[maphash.String(r.seed, string(key))]; n != 0; n = r.at(n).older {
 		w := r.at(n)
 		// Two keys of one hash share a list.
-		if w.state != declined && w.text[:w.key] == string(key) && network.Contains(address(w.addr)) {
-			return n
+		if w.state != declined && w.text[:w.key] == string(key) && network.Contains(address(w.addr)) &&
+			(best == 0 || w.start > r.at(best).start) {
+			best = n
 		}
 	}
-	return 0
+	return best
 }
 
 // says reports whether a row's text is already that of a lease.
