@@ -71,8 +71,8 @@ fuzz: ## every fuzz target for FUZZTIME: 1m, or 10000000x for so many executions
 fuzz-dhcp: ## the decoders of DHCP and PXE, and "packet in, reply out", each for FUZZTIME
 	@scripts/fuzz $(FUZZTIME) $(DHCP_FUZZ)
 
-fuzz-minute:
-	@scripts/fuzz 1m $(DHCP_FUZZ)
+fuzz-minute: FUZZTIME = 1m
+fuzz-minute: fuzz-dhcp
 
 proof-power: ## power cuts, full and failing disks, at every step of the lease log
 	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease

@@ -86,6 +86,9 @@ func (b *bench) latency() {
 	if b.peak["hobnail"] == 0 || b.peak["Kea, memfile"] == 0 {
 		b.dora()
 	}
+	if b.peak["Kea, memfile"] == 0 {
+		b.t.Fatalf("the latencies are taken at half of Kea's peak: ask for Kea as well")
+	}
 	half, over := b.peak["Kea, memfile"]/2, 1.2
 	peers := b.chosen(dhcpServers()[:2])
 	at := func(p peer, rate float64) dhcpload.Plan {

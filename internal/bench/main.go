@@ -21,7 +21,7 @@ func main() {
 		exit(loadFrom(os.Args[2]))
 	}
 	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp")
-	peers := flag.String("peers", "", "comma-separated beginnings of the names of servers, to run these only")
+	peers := flag.String("peers", "", "comma-separated beginnings of the names of servers to run beside hobnail; none: all")
 	rounds := flag.Int("rounds", 3, "how often everything is run, in turn; medians are printed")
 	flag.Parse()
 	b := &bench{rounds: *rounds, out: os.Stdout}

@@ -86,20 +86,21 @@ func (l *Lab) Router(name string, ports ...Port) *Host {
 }
 
 // Cable makes a host that is joined to another, and to nobody else, by one
-// cable. The host's end is its first port; the
-// other's end is called as the host.
+// cable. Its own end is its first port; the other's end is named like the host.
 func (l *Lab) Cable(name, cidr string, to *Host, there string) *Host {
 	l.t.Helper()
 	h := &Host{Name: name, Ports: []Port{{Addr: netip.MustParsePrefix(cidr)}}, lab: l, ns: l.newNetns(name)}
 	l.ip("-n", string(to.ns), "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", string(h.ns))
-	for _, end := range []struct {
-		ns          netns
-		iface, addr string
-	}{{h.ns, "eth0", cidr}, {to.ns, name, there}} {
-		l.ip("-n", string(end.ns), "address", "add", end.addr, "broadcast", "+", "dev", end.iface)
-		l.ip("-n", string(end.ns), "link", "set", end.iface, "up")
-	}
+	l.ifup(h.ns, "eth0", cidr)
+	l.ifup(to.ns, name, there)
 	return h
+}
+
+// ifup gives an interface its address and switches it on.
+func (l *Lab) ifup(ns netns, iface, cidr string) {
+	l.t.Helper()
+	l.ip("-n", string(ns), "address", "add", cidr, "broadcast", "+", "dev", iface)
+	l.ip("-n", string(ns), "link", "set", iface, "up")
 }
 
 func (l *Lab) newHost(name string, ports ...Port) *Host {
@@ -119,8 +120,7 @@ func (k *Link) plug(ns netns, iface string, addr netip.Prefix) {
 	port := fmt.Sprintf("port%d", k.ports)
 	k.lab.ip("-n", string(k.ns), "link", "add", port, "type", "veth", "peer", "name", iface, "netns", string(ns))
 	k.lab.ip("-n", string(k.ns), "link", "set", port, "master", "br0", "up")
-	k.lab.ip("-n", string(ns), "address", "add", addr.String(), "broadcast", "+", "dev", iface)
-	k.lab.ip("-n", string(ns), "link", "set", iface, "up")
+	k.lab.ifup(ns, iface, addr.String())
 }
 
 // Remove takes the host away, and with it what runs there loses its network.

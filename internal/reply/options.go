@@ -36,19 +36,17 @@ func (r *Reply) options(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision
 	o.Add(dhcp4.OptMessageType, r.octets(byte(messageType(d.Answer))))
 	r.addAddr(&o, dhcp4.OptServerID, d.ServerID)
 	givesAddress := d.Mode == model.ModeServer && d.Subnet != nil && f.Ingress.Port == dhcp4.ServerPort
-	if d.Answer != policy.Nak && givesAddress {
-		r.network(&o, d)
-	}
 	if givesAddress {
+		if d.Answer != policy.Nak {
+			r.network(&o, d)
+		}
 		echo(&rest, req, dhcp4.OptClientID) // RFC 6842: a MUST, so it comes before what would be good to have
 	}
 	if d.Answer != policy.Nak {
 		boot(&o, &rest, req, f, d)
 	}
-	if givesAddress {
-		if f.SubnetSelect.IsValid() && !f.LinkSelect.IsValid() {
-			echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011: where it was heeded
-		}
+	if givesAddress && f.SubnetSelect.IsValid() && !f.LinkSelect.IsValid() {
+		echo(&rest, req, dhcp4.OptSubnetSelection) // RFC 3011: where it was heeded
 	}
 	if givesAddress && d.Answer != policy.Nak {
 		wished(&rest, req, d)
