@@ -5,11 +5,15 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"hobnail/internal/policy"
 )
 
-// TestTheNewestLeaseIsSoAfterARestart: a machine that had another address
-// before goes on with its last, although the log, written anew, has the two the
-// other way round.
+// TestTheNewestLeaseIsSoAfterARestart: a machine's old address is offered to
+// another, which does not take it, and meanwhile the machine gets a new one.
+// Offers are not in the log: after a restart the machine has both addresses
+// there, the other way round where the log was written anew, and goes on with
+// the last.
 func TestTheNewestLeaseIsSoAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leases.log")
 	table, err := Open(path)
@@ -19,6 +23,7 @@ func TestTheNewestLeaseIsSoAfterARestart(t *testing.T) {
 	const mac, other = "52:54:00:00:00:01", "52:54:00:00:00:02"
 	apply(t, table, bind("10.77.2.51", other)) // its row comes first from now on
 	apply(t, table, bind("10.77.2.52", mac))
+	apply(t, table, change(policy.Hold, policy.StateOffered, bind("10.77.2.52", other)))
 	last := bind("10.77.2.51", mac)
 	last.Lease.Start, last.Lease.Expires = last.Lease.Start.Add(time.Hour), last.Lease.Expires.Add(time.Hour)
 	apply(t, table, last)
