@@ -170,7 +170,7 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 		all = append(all, svc)
 	}
 	t := &tftp.Server{Opener: s, Events: s.opts.Events}
-	conn, err := tftp.Listen(fmt.Sprintf("0.0.0.0:%d", tftp.Port))
+	conn, err := tftp.Listen(fmt.Sprintf(":%d", tftp.Port), tftp.Ports{})
 	if err != nil {
 		return nil, netio.ListenError("udp", tftp.Port, err)
 	}

@@ -5,29 +5,45 @@ import (
 	"time"
 )
 
-// Conn is where requests arrive, and what opens the sockets that answer them.
-// Listen gives the real one.
+// Conn is every port of one server: those where requests arrive, and those
+// that transfers are answered from. Listen gives the real one. All methods but
+// Wake and Close are for one goroutine.
 type Conn interface {
-	// ReadRequest waits for one datagram and puts it into b, cutting off what
-	// does not fit: n octets, who sent it, and the address of ours that an
-	// answer must come from. After Close it returns net.ErrClosed.
-	ReadRequest(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error)
-	// Open opens a socket on a new port of local: a transfer identifier.
-	Open(local netip.Addr) (Socket, error)
-	// PathMTU is the largest IP packet, in octets, that goes from local to
-	// client unfragmented, as far as this host knows; 0 if it does not.
-	PathMTU(local, client netip.Addr) int
-	// Close ends ReadRequest. Sockets stay open.
+	// Receive takes what has arrived, len(in) datagrams at most, into the
+	// memory that each in[i].Data has; one that is longer is cut. Where there
+	// is none it waits for that long at most. It gives 0 when the time is up
+	// or Wake was called.
+	Receive(in []Incoming, wait time.Duration) (n int, err error)
+	// Send sends all that it can, and puts the error of what it could not
+	// send into Err.
+	Send(out []Outgoing)
+	// AnswerPort is the port from which the nth transfer of a client is
+	// answered whose request came to that port.
+	AnswerPort(request uint8, nth uint) uint8
+	// PathMTU is the largest IP packet, in octets, that goes to client
+	// unfragmented, as far as this host knows; 0 if it does not.
+	PathMTU(client netip.Addr) int
+	// Wake makes a Receive that waits, or else the next one, return.
+	Wake()
 	Close() error
 }
 
-// Socket sends and receives the datagrams of one transfer. All methods may be
-// called at the same time.
-type Socket interface {
-	ReadFrom(b []byte) (n int, from netip.AddrPort, err error)
-	WriteTo(b []byte, to netip.AddrPort) error
-	// SetReadDeadline makes ReadFrom, also one that is waiting, return
-	// os.ErrDeadlineExceeded at t.
-	SetReadDeadline(t time.Time) error
-	Close() error
+// Incoming is one datagram that arrived.
+type Incoming struct {
+	Data    []byte
+	From    netip.AddrPort
+	Local   netip.Addr // ours that it was sent to
+	Port    uint8      // ours, as Conn counts them
+	Request bool       // the port is one for requests
+}
+
+// Outgoing are packets for one client, end to end, all of one size but for the
+// last, which may be shorter.
+type Outgoing struct {
+	Packets []byte
+	Size    int // octets of a packet
+	To      netip.AddrPort
+	From    netip.Addr // ours
+	Port    uint8      // ours, as Conn counts them
+	Err     error
 }

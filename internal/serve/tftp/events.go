@@ -24,8 +24,8 @@ func (s *Server) emit(code event.Code, client netip.AddrPort, attrs ...slog.Attr
 }
 
 // refused tells that a request was not taken up, and why.
-func (s *Server) refused(client netip.AddrPort, reason string, attrs ...slog.Attr) {
-	s.emit(event.FileRefused, client, append([]slog.Attr{slog.String("reason", reason)}, attrs...)...)
+func (s *Server) refused(id peer, reason string, attrs ...slog.Attr) {
+	s.emit(event.FileRefused, id.address(), append([]slog.Attr{slog.String("reason", reason)}, attrs...)...)
 }
 
 // printable makes a text from the network fit for a line of a log: what does

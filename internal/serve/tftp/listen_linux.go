@@ -2,116 +2,270 @@ package tftp
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// requestBuffer is the receive buffer of the request port, in octets: a
-// classroom that is switched on asks at once, and a request takes about 1 KiB
-// with its overhead.
-const requestBuffer = 4 << 20
+// answerPorts is how many ports of an address family transfers are answered
+// from. RFC 1350 section 4 wants one for each transfer, chosen by chance, so
+// that packets of an earlier one are not taken for this one's, and nobody who
+// cannot see our packets can acknowledge them. A client that asks again gets
+// another of these. Every port costs a system call more a round.
+const answerPorts = 32
 
-// UDP is a Conn on an IPv4 UDP port.
-type UDP struct {
-	conn *net.UDPConn
-	oob  []byte
+// Buffers of the sockets, in octets: a classroom that is switched on asks at
+// once, and a request takes about 1 KiB with its overhead; a round may send
+// some windows to each of many.
+const (
+	receiveBuffer = 8 << 20
+	sendBuffer    = 8 << 20
+	// patience is how long a packet waits for room in the socket; then it is
+	// lost.
+	patience = 50 * time.Millisecond
+)
+
+// Ports say how a server listens.
+type Ports struct {
+	// Single has transfers answered from the request port: for firewalls and
+	// address translation that drop answers from another one.
+	Single bool
 }
 
-// Listen opens the request port, "0.0.0.0:69" or ":69" for every address. One
-// socket serves all addresses and interfaces. The error wraps the system's:
-// syscall.EADDRINUSE if another program has the port, syscall.EACCES if ours
-// lacks CAP_NET_BIND_SERVICE.
-func Listen(addr string) (*UDP, error) {
-	listener := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		return control(raw, prepare)
-	}}
-	conn, err := listener.ListenPacket(context.Background(), "udp4", addr)
+// UDP is a Conn on UDP ports, of IPv4 and IPv6.
+type UDP struct {
+	sockets  []socket
+	requests int // of the sockets: those for requests, first
+	single   bool
+	epoll    int
+	wake     int // eventfd(2)
+	events   []unix.EpollEvent
+	ready    []uint8 // sockets that have something
+	in       *receiving
+	out      *sending
+	probe4   int // sockets that path MTUs are asked of
+	probe6   int
+	keep     []*os.File
+}
+
+// socket is one bound port.
+type socket struct {
+	fd int
+	v6 bool
+}
+
+// Listen opens the request port, "0.0.0.0:69" for every address of IPv4,
+// ":69" for those of IPv6 too. One socket serves all addresses and interfaces
+// of a family. The error wraps the system's: syscall.EADDRINUSE if another
+// program has the port, syscall.EACCES if ours lacks CAP_NET_BIND_SERVICE.
+func Listen(addr string, how Ports) (*UDP, error) {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
+		return nil, fmt.Errorf("listening for TFTP requests: %w", err)
+	}
+	u := &UDP{single: how.Single, epoll: -1, wake: -1, probe4: -1, probe6: -1}
+	networks := []string{"udp4", "udp6"}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		networks = networks[:1]
+	} else if err == nil {
+		networks = networks[1:]
+	}
+	if err := u.open(networks, host, port); err != nil {
+		_ = u.Close()
 		return nil, fmt.Errorf("listening for TFTP requests on UDP %s: %w", addr, err)
 	}
-	return &UDP{conn: conn.(*net.UDPConn), oob: make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))}, nil
+	return u, nil
 }
 
-// prepare sets up the request socket before it has its port.
-func prepare(fd int) error {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, requestBuffer) != nil {
-		// Without CAP_NET_ADMIN the kernel's limit is as good as it gets.
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, requestBuffer)
+// open binds the request ports, then those that answer. A host without IPv6
+// is served without.
+func (u *UDP) open(networks []string, host, port string) error {
+	var families []string
+	for _, network := range networks {
+		err := u.bind(network, net.JoinHostPort(host, port))
+		if network == "udp6" && len(networks) > 1 && errors.Is(err, syscall.EAFNOSUPPORT) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		families = append(families, network)
+		if port == "0" { // of both families the same
+			port = strconv.Itoa(int(u.Addr().Port()))
+		}
+	}
+	u.requests = len(u.sockets)
+	if !u.single {
+		for _, network := range families {
+			for range answerPorts {
+				if err := u.bind(network, net.JoinHostPort(host, "0")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return u.watch()
+}
+
+// bind opens one port.
+func (u *UDP) bind(network, addr string) error {
+	v6 := network == "udp6"
+	listener := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return control(raw, func(fd int) error { return prepare(fd, v6) })
+	}}
+	conn, err := listener.ListenPacket(context.Background(), network, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// A duplicate that Go's poller does not know: the loop waits for all of
+	// its sockets by itself.
+	f, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		return err
+	}
+	u.keep = append(u.keep, f)
+	u.sockets = append(u.sockets, socket{int(f.Fd()), v6})
+	return nil
+}
+
+// prepare sets up a socket before it has its port.
+func prepare(fd int, v6 bool) error {
+	for _, b := range []struct{ forced, modest, octets int }{
+		{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer},
+	} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.forced, b.octets) != nil {
+			// Without CAP_NET_ADMIN the kernel's limit is as good as it gets.
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.modest, b.octets)
+		}
+	}
+	if v6 {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}
 	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 }
 
+// watch makes what the loop waits with.
+func (u *UDP) watch() error {
+	var err error
+	if u.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return err
+	}
+	if u.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return err
+	}
+	for i, s := range u.sockets {
+		if err := unix.EpollCtl(u.epoll, unix.EPOLL_CTL_ADD, s.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i)}); err != nil {
+			return err
+		}
+	}
+	if err := unix.EpollCtl(u.epoll, unix.EPOLL_CTL_ADD, u.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1}); err != nil {
+		return err
+	}
+	u.events = make([]unix.EpollEvent, len(u.sockets)+1)
+	u.in, u.out = newReceiving(), newSending(u.sockets[0].fd)
+	u.probe4, _ = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	u.probe6, _ = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return nil
+}
+
 // Addr is the address that requests are received on, with its real port.
 func (u *UDP) Addr() netip.AddrPort {
-	return u.conn.LocalAddr().(*net.UDPAddr).AddrPort()
-}
-
-// ReadRequest is Conn's. It must not be called by two at the same time.
-func (u *UDP) ReadRequest(b []byte) (int, netip.AddrPort, netip.Addr, error) {
-	for {
-		n, oobn, _, from, err := u.conn.ReadMsgUDPAddrPort(b, u.oob)
-		if err != nil {
-			return 0, netip.AddrPort{}, netip.Addr{}, err
-		}
-		if local, ok := localAddr(u.oob[:oobn]); ok {
-			return n, from, local, nil
-		}
-	}
-}
-
-// localAddr takes the address of ours out of a packet's IP_PKTINFO: int
-// ipi_ifindex, in_addr ipi_spec_dst, in_addr ipi_addr. ipi_spec_dst is where
-// the request was sent to, or for a broadcast the address of the interface
-// that it came in by.
-func localAddr(oob []byte) (addr netip.Addr, ok bool) {
-	for len(oob) >= unix.CmsgLen(0) {
-		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		if header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
-			return netip.AddrFrom4([4]byte(data[4:8])), true
-		}
-		oob = rest
-	}
-	return netip.Addr{}, false
-}
-
-// Open is Conn's.
-func (u *UDP) Open(local netip.Addr) (Socket, error) {
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)))
+	sa, err := unix.Getsockname(u.sockets[0].fd)
 	if err != nil {
-		return nil, fmt.Errorf("opening a port of %v: %v", local, err)
+		return netip.AddrPort{}
 	}
-	return udpSocket{conn}, nil
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// Receive is Conn's.
+func (u *UDP) Receive(in []Incoming, wait time.Duration) (int, error) {
+	if len(u.ready) == 0 {
+		if err := u.poll(wait); err != nil {
+			return 0, err
+		}
+	}
+	if len(u.ready) == 0 {
+		return 0, nil
+	}
+	i := u.ready[0]
+	u.ready = append(u.ready[:0], u.ready[1:]...)
+	n := u.in.receive(u.sockets[i], in)
+	if n == len(in) {
+		u.ready = append(u.ready, i) // the others first
+	}
+	for k := range in[:n] {
+		in[k].Port, in[k].Request = i, int(i) < u.requests
+	}
+	return u.in.ours(in[:n]), nil
+}
+
+// poll waits for a socket that has something, or to be woken.
+func (u *UDP) poll(wait time.Duration) error {
+	ms := int((wait + time.Millisecond - 1) / time.Millisecond)
+	n, err := unix.EpollWait(u.epoll, u.events, ms)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return os.NewSyscallError("epoll_wait", err)
+	}
+	for _, e := range u.events[:max(n, 0)] {
+		if e.Fd < 0 {
+			var b [8]byte
+			_, _ = unix.Read(u.wake, b[:])
+			continue
+		}
+		u.ready = append(u.ready, uint8(e.Fd))
+	}
+	return nil
+}
+
+// Wake is Conn's.
+func (u *UDP) Wake() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(u.wake, one[:]) // full: it is awake
+}
+
+// AnswerPort is Conn's.
+func (u *UDP) AnswerPort(request uint8, nth uint) uint8 {
+	if u.single {
+		return request
+	}
+	return uint8(u.requests) + request*answerPorts + uint8(nth%answerPorts)
 }
 
 // PathMTU is Conn's. The route knows it, and what ICMP has told of routers
-// beyond; Linux shows both on a connected socket only, so one is made for the
-// question. Nothing is sent.
-func (u *UDP) PathMTU(local, client netip.Addr) int {
+// beyond; Linux shows both on a connected socket only, so one is connected for
+// the question. Nothing is sent.
+func (u *UDP) PathMTU(client netip.Addr) int {
 	const discard = 9 // any port will do
-	conn, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)),
-		net.UDPAddrFromAddrPort(netip.AddrPortFrom(client, discard)))
-	if err != nil {
+	level, option, fd := unix.IPPROTO_IP, unix.IP_MTU, u.probe4
+	var to unix.Sockaddr
+	if client.Is4() {
+		to = &unix.SockaddrInet4{Port: discard, Addr: client.As4()}
+	} else {
+		level, option, fd = unix.IPPROTO_IPV6, unix.IPV6_MTU, u.probe6
+		zone, _ := strconv.ParseUint(client.Zone(), 10, 32)
+		to = &unix.SockaddrInet6{Port: discard, Addr: client.As16(), ZoneId: uint32(zone)}
+	}
+	if fd < 0 || unix.Connect(fd, to) != nil {
 		return 0
 	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	mtu := 0
-	err = control(raw, func(fd int) error {
-		var err error
-		mtu, err = unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU)
-		return err
-	})
+	mtu, err := unix.GetsockoptInt(fd, level, option)
 	if err != nil {
 		return 0
 	}
@@ -119,7 +273,17 @@ func (u *UDP) PathMTU(local, client netip.Addr) int {
 }
 
 // Close is Conn's.
-func (u *UDP) Close() error { return u.conn.Close() }
+func (u *UDP) Close() error {
+	for _, f := range u.keep {
+		f.Close()
+	}
+	for _, fd := range []int{u.epoll, u.wake, u.probe4, u.probe6} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	return nil
+}
 
 // control runs f on a connection's descriptor.
 func control(raw syscall.RawConn, f func(fd int) error) error {
@@ -130,18 +294,8 @@ func control(raw syscall.RawConn, f func(fd int) error) error {
 	return inner
 }
 
-// udpSocket is a Socket.
-type udpSocket struct{ conn *net.UDPConn }
-
-func (s udpSocket) ReadFrom(b []byte) (int, netip.AddrPort, error) {
-	return s.conn.ReadFromUDPAddrPort(b)
+// ntohs turns a port between the order of the network and of this processor.
+func ntohs(v uint16) uint16 {
+	b := *(*[2]byte)(unsafe.Pointer(&v))
+	return binary.BigEndian.Uint16(b[:])
 }
-
-func (s udpSocket) WriteTo(b []byte, to netip.AddrPort) error {
-	_, err := s.conn.WriteToUDPAddrPort(b, to)
-	return err
-}
-
-func (s udpSocket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
-
-func (s udpSocket) Close() error { return s.conn.Close() }

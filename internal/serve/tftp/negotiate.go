@@ -27,11 +27,19 @@ type limits struct {
 
 // terms are what server and client agreed on.
 type terms struct {
-	blksize int           // octets in a block but the last
-	window  int           // blocks that are sent before an ACK is due
-	timeout time.Duration // exact retransmission interval; zero: measured
-	tsize   bool          // the client was told the size
-	oack    wire.Options  // empty: no OACK, block 1 opens
+	blksize int32 // octets in a block but the last
+	window  int16 // blocks that are sent before an ACK is due
+	seconds uint8 // exact retransmission interval; 0: measured
+	tsize   bool  // the client was told the size
+}
+
+// timeout is the exact retransmission interval, or zero.
+func (t terms) timeout() time.Duration { return time.Duration(t.seconds) * time.Second }
+
+// agreement is terms, and the answer that grants them.
+type agreement struct {
+	terms
+	oack wire.Options // empty: no OACK, block 1 opens
 }
 
 // negotiate grants what it can of the options that were asked for. The OACK
@@ -39,21 +47,21 @@ type terms struct {
 // (pxelinux answers a surplus option with ERROR 8). An option that cannot be
 // granted is left out, never refused (RFC 2347). Size is negative where it is
 // not known.
-func negotiate(asked wire.Options, size int64, lim limits) terms {
-	t := terms{blksize: wire.DefaultBlksize, window: 1}
+func negotiate(asked wire.Options, size int64, lim limits) agreement {
+	t := agreement{terms: terms{blksize: wire.DefaultBlksize, window: 1}}
 	granted := make(map[string]string, 4)
 	if n, ok := grant(asked, wire.OptionBlksize, wire.MinBlksize, uint64(lim.blksize)); ok {
-		t.blksize = int(n)
+		t.blksize = int32(n)
 		granted[wire.OptionBlksize] = decimal(n)
 	}
-	if n, ok := grant(asked, wire.OptionWindowsize, 1, uint64(max(1, min(lim.window, maxFlight/t.blksize)))); ok {
-		t.window = int(n)
+	if n, ok := grant(asked, wire.OptionWindowsize, 1, uint64(max(1, min(lim.window, maxFlight/int(t.blksize))))); ok {
+		t.window = int16(n)
 		granted[wire.OptionWindowsize] = decimal(n)
 	}
 	// U-Boot takes another value than its own for an error, so it is that
 	// value or none.
 	if n, ok := grant(asked, wire.OptionTimeout, 1, math.MaxUint64); ok && n <= maxTimeout {
-		t.timeout = time.Duration(n) * time.Second
+		t.seconds = uint8(n)
 		granted[wire.OptionTimeout] = decimal(n)
 	}
 	// EDK2 takes an OACK without tsize for a missing file (PXE-E53).

@@ -61,6 +61,19 @@ func (s *memSocket) expect(t testing.TB, want string) netip.AddrPort {
 	return from
 }
 
+// begin asks for a file and acknowledges the OACK; block 1 comes.
+func (s *memSocket) begin(t testing.TB, name string) netip.AddrPort {
+	t.Helper()
+	s.send(rrq(t, name, "tsize=0"))
+	text, tid := s.reply(t)
+	if !strings.HasPrefix(text, "OACK") {
+		t.Fatalf("the server sent %q, want an OACK", text)
+	}
+	_ = s.WriteTo(wire.AppendAck(nil, 0), tid)
+	s.expect(t, "DATA 1")
+	return tid
+}
+
 func (b *bench) expectEvents(want ...string) {
 	b.t.Helper()
 	synctest.Wait()
@@ -73,6 +86,7 @@ func TestServer(t *testing.T) {
 	tree := files{
 		"nbp":  contents("nbp", make([]byte, 1500)),
 		"text": contents("text", []byte("a\nb\r")),
+		"big":  contents("big", make([]byte, 100000)),
 	}
 	tests := []struct {
 		name string
@@ -97,12 +111,13 @@ func TestServer(t *testing.T) {
 			c.expect(t, "-")
 			b.expectEvents("file.read name=nbp bytes=1500 blksize=1468 windowsize=4 retransmissions=0")
 		}},
-		{"each transfer has a port of its own", func(t *testing.T, b *bench) {
-			c, d := b.client("198.51.100.7:1000"), b.client("198.51.100.7:1001")
-			c.send(rrq(t, "nbp", ""))
-			d.send(rrq(t, "nbp", ""))
-			if p, q := c.expect(t, "DATA 1"), d.expect(t, "DATA 1"); p == q || p == requestPort || q == requestPort {
-				t.Errorf("answers came from %v and %v", p, q)
+		{"answers never come from the request port", func(t *testing.T, b *bench) {
+			for port := range 20 {
+				c := b.client(fmt.Sprintf("198.51.100.7:%d", 1000+port))
+				c.send(rrq(t, "nbp", ""))
+				if from := c.expect(t, "DATA 1"); from == requestPort {
+					t.Errorf("answered from %v", from)
+				}
 			}
 		}},
 		{"a repeated request is answered by the same session", func(t *testing.T, b *bench) {
@@ -120,8 +135,8 @@ func TestServer(t *testing.T) {
 			c.send(rrq(t, "nbp", "tsize=0")) // late: no answer
 			_ = c.WriteTo(wire.AppendAck(nil, 1), tid)
 			c.expect(t, "DATA 2")
-			if b.net.opened != 1 {
-				t.Errorf("%d sockets were opened, want 1", b.net.opened)
+			if len(b.net.answered) != 1 {
+				t.Errorf("packets came from the ports %v, want one", b.net.answered)
 			}
 		}},
 		{"a machine that was reset begins at the same port", func(t *testing.T, b *bench) {
@@ -233,40 +248,62 @@ func TestServer(t *testing.T) {
 			if got := len(c.queue); got != triesUnheard {
 				t.Errorf("%d packets, want %d", got, triesUnheard)
 			}
-			b.expectEvents("file.stalled name=nbp bytes=0 blksize=1468 windowsize=16 retransmissions=2 tries=3")
+			b.expectEvents("file.stalled name=nbp bytes=0 blksize=1468 windowsize=64 retransmissions=2 tries=3")
 		}},
-		{"one address may have so many transfers open", func(t *testing.T, b *bench) {
+		{"one address may have so many transfers open, and the next one waits", func(t *testing.T, b *bench) {
+			var clients []*memSocket
+			var tids []netip.AddrPort
 			for port := range DefaultMaxPerClient {
 				c := b.client(fmt.Sprintf("198.51.100.7:%d", 1000+port))
-				c.send(rrq(t, "nbp", ""))
-				c.expect(t, "DATA 1")
+				tids = append(tids, c.begin(t, "nbp"))
+				clients = append(clients, c)
 			}
-			c := b.client("198.51.100.7:999")
-			c.send(rrq(t, "nbp", ""))
+			waiting := b.client("198.51.100.7:999")
+			waiting.send(rrq(t, "nbp", "tsize=0"))
+			tid := waiting.expect(t, "OACK tsize=1500")
+			_ = waiting.WriteTo(wire.AppendAck(nil, 0), tid)
 			synctest.Wait()
-			if len(c.queue) > 0 {
-				t.Error("one more was answered")
+			if len(waiting.queue) > 0 {
+				t.Error("one more was begun")
 			}
-			other := b.client("198.51.100.8:999")
-			other.send(rrq(t, "nbp", ""))
-			other.expect(t, "DATA 1")
-			synctest.Wait()
-			if got := b.events.take(); len(got) != 1 ||
-				got[0] != "file.refused reason=this address has too many transfers open name=nbp" {
-				t.Errorf("events %q", got)
+			b.client("198.51.100.8:999").begin(t, "nbp")
+			_ = clients[3].WriteTo(wire.AppendError(nil, 0, "enough"), tids[3])
+			waiting.expect(t, "DATA 1")
+		}},
+		{"who has asked most often goes first when a transfer ends", func(t *testing.T, b *bench) {
+			c := b.client("198.51.100.7:1000")
+			tid := c.begin(t, "nbp")
+			var waiting []*memSocket
+			for i := range 3 {
+				w := b.client(fmt.Sprintf("198.51.100.%d:1000", 10+i))
+				w.send(rrq(t, "nbp", "tsize=0"))
+				to := w.expect(t, "OACK tsize=1500")
+				for range []int{1, 3, 2}[i] {
+					_ = w.WriteTo(wire.AppendAck(nil, 0), to)
+				}
+				waiting = append(waiting, w)
+			}
+			for _, next := range []int{1, 2, 0} {
+				synctest.Wait()
+				_ = c.WriteTo(wire.AppendError(nil, 0, "enough"), tid)
+				c = waiting[next]
+				tid = c.expect(t, "DATA 1")
 			}
 		}},
-		{"a server may have so many transfers open", func(t *testing.T, b *bench) {
-			b.server.MaxTransfers = 1
-			c, d := b.client("198.51.100.7:1000"), b.client("198.51.100.8:1000")
-			c.send(rrq(t, "nbp", ""))
-			c.expect(t, "DATA 1")
-			d.send(rrq(t, "nbp", ""))
-			b.expectEvents("file.refused reason=too many transfers are open name=nbp")
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			d.send(rrq(t, "nbp", ""))
-			d.expect(t, "DATA 1")
+		{"octets in a second are bounded", func(t *testing.T, b *bench) {
+			c := b.client("198.51.100.7:1000")
+			began := time.Now()
+			tid := c.begin(t, "big")
+			for block := uint16(1); ; block++ {
+				_ = c.WriteTo(wire.AppendAck(nil, block), tid)
+				if got, _ := c.reply(t); got == "-" {
+					break
+				}
+			}
+			b.expectEvents("file.read name=big bytes=100000 blksize=512 windowsize=1 retransmissions=0")
+			if took := time.Since(began) - time.Minute; took < 4*time.Second || took > 6*time.Second {
+				t.Errorf("100,000 octets took %v at 20,000 in a second", took)
+			}
 		}},
 		{"a request from port 0 is nobody's", func(t *testing.T, b *bench) {
 			c := b.client("198.51.100.7:0")
@@ -274,10 +311,14 @@ func TestServer(t *testing.T) {
 			c.expect(t, "-")
 		}},
 	}
+	settings := map[string]Server{
+		"who has asked most often goes first when a transfer ends": {MaxTransfers: 1},
+		"octets in a second are bounded":                           {MaxRate: 20000},
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := serveInMemory(t, tree)
+				b := serveInMemory(t, tree, settings[tt.name])
 				defer b.close()
 				tt.run(t, b)
 			})
@@ -294,7 +335,7 @@ func (faultyOpener) Open(context.Context, bootfile.Request) (*bootfile.File, err
 
 func TestServerFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := serveInMemory(t, faultyOpener{})
+		b := serveInMemory(t, faultyOpener{}, Server{})
 		defer b.close()
 		c := b.client("198.51.100.7:1000")
 		c.send(rrq(t, "nbp", ""))
@@ -323,7 +364,7 @@ func TestServerOpensOnce(t *testing.T) {
 		opener := &slowOpener{files: files{`\Boot\BCD`: contents("boot/bcd", make([]byte, 10))}}
 		closed := 0
 		opener.files[`\Boot\BCD`].Close = func() error { closed++; return nil }
-		b := serveInMemory(t, opener)
+		b := serveInMemory(t, opener, Server{})
 		defer b.close()
 		c := b.client("198.51.100.7:1000")
 		for range 3 {
@@ -352,7 +393,7 @@ func TestServerForgetsARequest(t *testing.T) {
 			b := serveInMemory(t, &slowOpener{files: files{
 				"slow": contents("slow", make([]byte, 10)),
 				"next": contents("next", make([]byte, 10)),
-			}})
+			}}, Server{})
 			defer b.close()
 			c := b.client("198.51.100.7:1000")
 			c.send(rrq(t, name, ""))
@@ -374,7 +415,7 @@ func TestServerForgetsARequest(t *testing.T) {
 
 func TestServerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := serveInMemory(t, files{"nbp": contents("nbp", make([]byte, 1500))})
+		b := serveInMemory(t, files{"nbp": contents("nbp", make([]byte, 1500))}, Server{})
 		quick, slow := b.client("198.51.100.7:1000"), b.client("198.51.100.8:1000")
 		quick.send(rrq(t, "nbp", "blksize=1024"))
 		slow.send(rrq(t, "nbp", ""))
@@ -408,10 +449,13 @@ func TestServerStops(t *testing.T) {
 
 func TestServerEndsWithItsConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := serveInMemory(t, files{})
-		_ = b.net.Close()
-		if err := <-b.ended; err != nil {
-			t.Errorf("Serve: %v, want nil after the connection was closed", err)
+		b := serveInMemory(t, files{}, Server{})
+		b.net.mu.Lock()
+		b.net.fails = errors.New("the card is gone")
+		b.net.mu.Unlock()
+		b.net.Wake()
+		if err := <-b.ended; err == nil || !strings.Contains(err.Error(), "the card is gone") || !b.net.closed {
+			t.Errorf("Serve: %v, closed %v", err, b.net.closed)
 		}
 		b.stop()
 	})
@@ -439,15 +483,15 @@ func TestCorpus(t *testing.T) {
 		"tftp/rrq_blksize_4294967296.bin":              "OACK blksize=1468",
 		"tftp/rrq_blksize_99999999999999999999999.bin": "OACK blksize=1468",
 		"tftp/rrq_dup_options.bin":                     "OACK blksize=512",
-		"tftp/rrq_windowsize_64.bin":                   "OACK windowsize=16",
-		"tftp/rrq_windowsize_65535.bin":                "OACK windowsize=16",
-		"tftp/rrq_windowsize_65536.bin":                "OACK windowsize=16",
-		"tftp/rrq_combo_amplify.bin":                   "OACK blksize=1468 windowsize=16 timeout=1",
+		"tftp/rrq_windowsize_64.bin":                   "OACK windowsize=64",
+		"tftp/rrq_windowsize_65535.bin":                "OACK windowsize=64",
+		"tftp/rrq_windowsize_65536.bin":                "OACK windowsize=64",
+		"tftp/rrq_combo_amplify.bin":                   "OACK blksize=1468 windowsize=64 timeout=1",
 	}
 	for _, c := range wiretest.Corpus(t, "tftp") {
 		t.Run(c.Path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := serveInMemory(t, anyName{bytes.Repeat([]byte("x"), 100)})
+				b := serveInMemory(t, anyName{bytes.Repeat([]byte("x"), 100)}, Server{})
 				defer b.close()
 				want, ok := special[c.Path]
 				if !ok {

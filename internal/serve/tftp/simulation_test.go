@@ -142,7 +142,7 @@ func (w *world) launch(packet []byte, toServer bool) {
 }
 
 // run drives both until the transfer ends, and gives how long it took.
-func (w *world) run(tr *transfer, r *reader) time.Duration {
+func (w *world) run(tr *read, r *reader) time.Duration {
 	epoch := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	var out burst
 	input := func(f func(time.Time, *burst)) {
@@ -164,7 +164,7 @@ func (w *world) run(tr *transfer, r *reader) time.Duration {
 		if w.now > 10*time.Minute {
 			w.t.Fatalf("still running after 10 minutes: %+v, reader at block %d", w.link, r.expected)
 		}
-		if due := tr.due().Sub(epoch); due <= w.sky[0].at {
+		if due := tr.next().Sub(epoch); due <= w.sky[0].at {
 			w.now = max(w.now, due)
 			input(tr.tick)
 			continue
@@ -176,7 +176,7 @@ func (w *world) run(tr *transfer, r *reader) time.Duration {
 			if w.now-heard >= r.patience && !r.done {
 				heard = w.now
 				if r.expected == 1 && !r.agreed {
-					input(tr.repeat)
+					input(func(now time.Time, out *burst) { tr.repeat(now, requestSize, out) })
 				} else {
 					r.unacked = 0
 					w.launch(r.ack(), true)
@@ -195,7 +195,7 @@ func (w *world) run(tr *transfer, r *reader) time.Duration {
 }
 
 // fetch reads a file of that many octets over a link, and checks it.
-func fetch(t rapid.TB, seed uint64, l link, r *reader, size int) (w *world, tr *transfer, took time.Duration) {
+func fetch(t rapid.TB, seed uint64, l link, r *reader, size int) (w *world, tr *read, took time.Duration) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	file := make([]byte, size)
@@ -224,7 +224,7 @@ func TestEverySize(t *testing.T) {
 		"", "tsize=0", "blksize=8", "blksize=1468 tsize=0", "blksize=1024 windowsize=4",
 		"tsize=0 blksize=1468 windowsize=4", "windowsize=64 blksize=8", "timeout=5 blksize=1468",
 	} {
-		blksize := negotiate(options(asked), 1, limits{blksize: 1468, window: 64}).blksize
+		blksize := int(negotiate(options(asked), 1, limits{blksize: 1468, window: 64}).blksize)
 		for blocks := range 6 {
 			for size := max(0, blocks*blksize-1); size <= blocks*blksize+1; size++ {
 				r := &reader{asked: asked, patience: time.Second}
@@ -233,9 +233,9 @@ func TestEverySize(t *testing.T) {
 				if asked != "" {
 					want++ // the OACK
 				}
-				if w.sent != want || tr.counts.retransmissions != 0 {
+				if w.sent != want || tr.counts().retransmissions != 0 {
 					t.Errorf("%q, %d octets: %d packets, %d of them again, want %d and none",
-						asked, size, w.sent, tr.counts.retransmissions, want)
+						asked, size, w.sent, tr.counts().retransmissions, want)
 				}
 			}
 		}
@@ -286,9 +286,9 @@ func TestSorcerersApprentice(t *testing.T) {
 			tt.link.delay = time.Millisecond
 			r := &reader{asked: tt.asked, eager: eager, patience: time.Second}
 			_, tr, _ := fetch(t, 1, tt.link, r, 8*(blocks-1))
-			if tr.counts.retransmissions > tt.most {
+			if tr.counts().retransmissions > tt.most {
 				t.Errorf("%q, eager %v, %+v: %d packets were sent again, want at most %d",
-					tt.asked, eager, tt.link, tr.counts.retransmissions, tt.most)
+					tt.asked, eager, tt.link, tr.counts().retransmissions, tt.most)
 			}
 		}
 	}

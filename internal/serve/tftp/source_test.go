@@ -15,7 +15,7 @@ func readAll(t testing.TB, s source, blksize int) (contents []byte, blocks int64
 	t.Helper()
 	b := make([]byte, blksize)
 	for n := int64(1); ; n++ {
-		got, err := s.block(n, b)
+		got, err := s.read(n, [][]byte{b})
 		if err != nil {
 			t.Fatalf("block %d: %v", n, err)
 		}
@@ -31,7 +31,7 @@ func TestOctets(t *testing.T) {
 	for size := range 3*blksize + 2 {
 		file := strings.Repeat("0123456", 4)[:size]
 		for _, known := range []int64{int64(size), -1} {
-			got, blocks := readAll(t, octets{strings.NewReader(file), known}, blksize)
+			got, blocks := readAll(t, octets{direct{strings.NewReader(file)}, known}, blksize)
 			if string(got) != file {
 				t.Errorf("%d octets, size %d: read %q, want %q", size, known, got, file)
 			}
@@ -44,15 +44,15 @@ func TestOctets(t *testing.T) {
 
 func TestOctetsOfAFileThatChanged(t *testing.T) {
 	b := make([]byte, 8)
-	_, err := octets{strings.NewReader("0123456789"), 16}.block(2, b)
+	_, err := octets{direct{strings.NewReader("0123456789")}, 16}.read(2, [][]byte{b})
 	if want := "reading octets 8 to 16: file ends after 10"; err == nil || err.Error() != want {
 		t.Errorf("a file shorter than its size: error %v, want %q", err, want)
 	}
-	if n, err := (octets{strings.NewReader("0123456789"), 9}).block(2, b); n != 1 || err != nil {
+	if n, err := (octets{direct{strings.NewReader("0123456789")}, 9}).read(2, [][]byte{b}); n != 1 || err != nil {
 		t.Errorf("a file longer than its size: %d octets, error %v, want 1", n, err)
 	}
 	broken := errors.New("disk on fire")
-	if _, err := (octets{failingReader{broken}, 9}).block(1, b); !errors.Is(err, broken) {
+	if _, err := (octets{direct{failingReader{broken}}, 9}).read(1, [][]byte{b}); !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
 	}
 }
@@ -61,7 +61,7 @@ func TestOctetsOfAFileThatChanged(t *testing.T) {
 func flight(t *rapid.T, s source, base int64, window, blksize int) (blocks [][]byte) {
 	for n := base; n < base+int64(window); n++ {
 		b := make([]byte, blksize)
-		size, err := s.block(n, b)
+		size, err := s.read(n, [][]byte{b})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestNetascii(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const blksize = 8
-			got, blocks := readAll(t, newNetascii(strings.NewReader(tt.file), terms{blksize: blksize, window: 1}), blksize)
+			got, blocks := readAll(t, newNetascii(direct{strings.NewReader(tt.file)}, terms{blksize: blksize, window: 1}), blksize)
 			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
 				t.Errorf("contents (-want +got):\n%s", diff)
 			}
@@ -118,7 +118,7 @@ func TestNetasciiAgain(t *testing.T) {
 		want = bytes.ReplaceAll(want, []byte("\n"), []byte("\r\n"))
 
 		const blksize = 8
-		s := newNetascii(bytes.NewReader(file), terms{blksize: blksize, window: window})
+		s := newNetascii(direct{bytes.NewReader(file)}, terms{blksize: blksize, window: int16(window)})
 		var got []byte
 		for base, last := int64(1), false; !last; {
 			if rapid.Bool().Draw(t, "lost") {

@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"errors"
 	"iter"
 	"log/slog"
 	"slices"
@@ -10,23 +11,30 @@ import (
 	wire "hobnail/internal/wire/tftp"
 )
 
-// How often a flight is sent before the transfer is given up.
+// How long a client may be silent. Firmware says something again after 4 s
+// (EDK2) or 5 s (U-Boot), some times over.
 const (
-	// triesUnheard holds until the client's first valid ACK: the request may
-	// be forged, and whoever really has that address gets no more than this.
-	triesUnheard = 3
-	// tries holds afterwards: 31 s with the doubling interval.
-	tries = 6
+	giveUp = 30 * time.Second
+	// giveUpLast holds when all was sent: some clients never acknowledge the
+	// last block.
+	giveUpLast = 10 * time.Second
 )
+
+// contentPatience is how long content may take to come from a slow disk.
+const contentPatience = 30 * time.Second
 
 // faultText is all that a client learns of a fault of this server.
 const faultText = "server could not read the file"
 
+// errContentLate ends a read whose content did not come in time.
+var errContentLate = errors.New("the file's content did not come within 30 s")
+
 // burst is what one step sends: packets end to end, all of one size but for
 // the last, which may be shorter.
 type burst struct {
-	buf  []byte
-	size int // octets of a packet
+	buf   []byte
+	size  int      // octets of a packet
+	parts [][]byte // of buf, for blocks to be read into
 }
 
 // reset forgets the packets and keeps the room.
@@ -36,6 +44,20 @@ func (b *burst) reset() { b.buf, b.size = b.buf[:0], 0 }
 func (b *burst) one(packet []byte) {
 	b.buf = append(b.buf[:0], packet...)
 	b.size = len(b.buf)
+}
+
+// room makes that many packets with the blocks' headers from number n on, and
+// gives where their contents belong.
+func (b *burst) room(n int64, count, blksize int) [][]byte {
+	b.size = wire.HeaderSize + blksize
+	b.buf = slices.Grow(b.buf[:0], count*b.size)[:count*b.size]
+	b.parts = b.parts[:0]
+	for i := range count {
+		packet := b.buf[i*b.size : (i+1)*b.size]
+		wire.AppendDataHeader(packet[:0], uint16(n+int64(i)))
+		b.parts = append(b.parts, packet[wire.HeaderSize:])
+	}
+	return b.parts
 }
 
 // packets gives the packets in order; they alias the burst.
@@ -50,52 +72,42 @@ type outcome struct {
 // counts are what a transfer has done.
 type counts struct {
 	octets          int64 // acknowledged, or sent if the last ACK never came
+	blocks          int64 // the same in blocks
 	retransmissions int64 // packets sent again, OACK included
 }
 
-// transfer is the sending side of one read. It is a state machine without
-// sockets: start, packet, repeat and tick are its inputs, each with the time
-// and room for what is to be sent in answer; due says when a tick is wanted.
-// It is not safe for concurrent use.
-//
-// A flight is what is unacknowledged: the OACK, or blocks base to next-1.
-// Block numbers are counted from 1 without wrapping; on the wire 65535 is
-// followed by 0, as all clients do it and no RFC says.
+// transfer is the sending side of a read whose client was heard. A flight is
+// what is unacknowledged: blocks base to next-1. Block numbers are counted
+// from 1 without wrapping; on the wire 65535 is followed by 0, as all clients
+// do it and no RFC says.
 type transfer struct {
-	terms   terms
-	source  source
-	oack    []byte // packet; empty: block 1 opens
-	opening bool   // the OACK is the flight
+	blksize, window int
+	source          source
 
 	base, next int64 // first block of the flight, first after it
 	sent       int64 // highest block sent so far
-	last       int64 // number of the last block; 0 until it was read
+	last       int64 // number of the last block; 0 until it is known
 	lastSize   int   // its octets
 
-	heard    bool      // a valid ACK came: the client exists
-	heardAt  time.Time // when the latest came
 	sentAt   time.Time // when something was last sent
+	heardAt  time.Time // when the latest valid ACK came
+	sendErr  error     // the latest
 	againAt  time.Time // when blocks were last sent again
 	clean    bool      // the flight was sent once, and never before
 	tried    int       // how often the flight was sent
-	hurried  bool      // the deadline was once brought forward for a gap
+	hurried  bool      // a gap in the flight was seen
+	waits    bool      // for content
+	waitFrom int64     // the block that content is wanted from
 	deadline time.Time
 	timer    timer
 	done     outcome
 	counts   counts
 }
 
-func newTransfer(t terms, s source) (*transfer, error) {
-	tr := &transfer{terms: t, source: s, base: 1, next: 1, timer: newTimer(t.timeout)}
-	if len(t.oack) == 0 {
-		return tr, nil
-	}
-	oack, err := wire.AppendOAck(nil, t.oack)
-	if err != nil {
-		return nil, err
-	}
-	tr.oack, tr.opening = oack, true
-	return tr, nil
+func newTransfer(t terms, s source) *transfer {
+	tr := &transfer{blksize: int(t.blksize), window: int(t.window), source: s, base: 1, next: 1, timer: newTimer(t.timeout())}
+	tr.last, tr.lastSize = s.last(tr.blksize)
+	return tr
 }
 
 // due is when tick must be called next.
@@ -104,45 +116,35 @@ func (t *transfer) due() time.Time { return t.deadline }
 // ended gives the outcome; ok is false while the transfer runs.
 func (t *transfer) ended() (o outcome, ok bool) { return t.done, t.done.code != "" }
 
-// start sends the first flight: one packet.
-func (t *transfer) start(now time.Time, out *burst) {
-	t.tried = 0
-	t.send(now, t.base, out)
-}
-
-// repeat takes the client's request once more. Until something was
-// acknowledged our answer may have been lost, and it is given again; the
-// clock of retransmission is left alone, so that repeated requests keep
-// nothing alive.
-func (t *transfer) repeat(now time.Time, out *burst) {
-	if _, over := t.ended(); over || t.heard {
-		return
-	}
-	due, tried := t.deadline, t.tried
-	t.send(now, t.base, out)
-	if _, over := t.ended(); !over {
-		t.deadline, t.tried = due, tried
-	}
-}
-
 // tick sends the flight again when it is overdue, or gives up.
 func (t *transfer) tick(now time.Time, out *burst) {
 	if _, over := t.ended(); over || now.Before(t.deadline) {
 		return
 	}
 	switch {
-	case t.tried < triesUnheard, t.heard && t.tried < tries:
+	case t.waits:
+		t.fault(errContentLate, out)
+	case t.tried < triesUnheard, now.Sub(t.heardAt) < t.patience():
 		t.timer.backOff()
 		t.send(now, t.base, out)
-	case t.heard && t.last > 0 && t.next > t.last:
+	case t.allSent():
 		// Everything was sent, and nobody answers: it was the last ACK that
 		// was lost, and the client is gone (RFC 1123 section 4.2.3.1 leaves
 		// the dallying to the client).
-		t.counts.octets = t.octetsBefore(t.next)
+		t.count(t.next)
 		t.end(event.FileRead, slog.Bool("last_ack", false))
 	default:
 		t.end(event.FileStalled, slog.Int("tries", t.tried))
 	}
+}
+
+func (t *transfer) allSent() bool { return t.last > 0 && t.next > t.last }
+
+func (t *transfer) patience() time.Duration {
+	if t.allSent() {
+		return giveUpLast
+	}
+	return giveUp
 }
 
 // packet takes a datagram from the client. What a reader does not send is
@@ -154,21 +156,14 @@ func (t *transfer) packet(now time.Time, b []byte, out *burst) {
 	if block, err := wire.ParseAck(b); err == nil {
 		t.ack(now, block, out)
 	} else if code, text, err := wire.ParseError(b); err == nil {
-		t.clientError(code, text)
+		t.done = clientError(event.FileAborted, code, text)
 	}
 }
 
 func (t *transfer) ack(now time.Time, block uint16, out *burst) {
-	if t.opening {
-		if block == 0 {
-			t.opening = false
-			t.advance(now, 0, out)
-		}
-		return
-	}
 	switch ahead := block - uint16(t.base-1); {
 	case ahead == 0:
-		t.gap(now)
+		t.gap(now, out)
 	case int64(ahead) <= t.next-t.base:
 		t.advance(now, t.base-1+int64(ahead), out)
 	}
@@ -183,9 +178,9 @@ func (t *transfer) advance(now time.Time, n int64, out *burst) {
 	if t.clean && n == t.next-1 {
 		t.timer.sample(now.Sub(t.sentAt))
 	}
-	t.heard, t.heardAt = true, now
+	t.heardAt = now
 	t.base = n + 1
-	t.counts.octets = t.octetsBefore(t.base)
+	t.count(t.base)
 	if t.last > 0 && n == t.last {
 		t.end(event.FileRead)
 		return
@@ -202,86 +197,93 @@ func (t *transfer) advance(now time.Time, n int64, out *burst) {
 // mean that the first block of the flight was lost (RFC 7440 section 4), and
 // with or without them that the network doubled an ACK. To answer the latter
 // with blocks doubles every packet from then on (the Sorcerer's Apprentice,
-// RFC 1123 section 4.2.3.1). So nothing is sent at once: the deadline is
-// brought forward, once in a flight, to when the ACK of an intact one must
-// have come.
-func (t *transfer) gap(now time.Time) {
-	if t.terms.window == 1 || t.hurried {
+// RFC 1123 section 4.2.3.1). The two are told apart by time: an ACK that
+// answers the flight cannot come sooner than a round trip after it. One that
+// comes sooner brings the deadline forward, to when the ACK of an intact
+// flight must have come. Either happens once in a flight.
+func (t *transfer) gap(now time.Time, out *burst) {
+	if t.window == 1 || t.hurried || t.waits {
+		return
+	}
+	t.hurried = true
+	if t.timer.shortest > 0 && now.Sub(t.sentAt) >= t.timer.shortest && t.clean {
+		t.send(now, t.base, out)
 		return
 	}
 	if soon := now.Add(t.timer.gapWait()); soon.Before(t.deadline) {
-		t.deadline, t.hurried = soon, true
+		t.deadline = soon
 	}
 }
 
-// send puts the flight into out: the OACK, or the blocks of the window that
-// starts at base, without those before from.
-func (t *transfer) send(now time.Time, from int64, out *burst) {
-	t.clean = t.tried == 0 && from == t.base
-	if t.opening {
-		out.one(t.oack)
-		if !t.sentAt.IsZero() {
-			t.counts.retransmissions++
-		}
-	} else if err := t.blocks(now, from, out); err != nil {
-		out.one(wire.AppendError(nil, wire.ErrorUndefined, faultText))
-		t.end(event.FileFault, slog.String("error", err.Error()))
+// resume goes on where content was missing.
+func (t *transfer) resume(now time.Time, out *burst) {
+	if _, over := t.ended(); over || !t.waits {
 		return
 	}
-	t.tried++
-	t.sentAt = now
-	t.deadline = now.Add(t.timer.rto)
+	t.send(now, t.waitFrom, out)
+}
+
+// send puts the flight into out: the blocks of the window that starts at base,
+// without those before from.
+func (t *transfer) send(now time.Time, from int64, out *burst) {
+	t.clean = t.tried == 0 && from == t.base
+	t.waits = false
+	err := t.blocks(now, from, out)
+	switch {
+	case errors.Is(err, errNotYet):
+		t.waits, t.waitFrom = true, from
+		t.deadline = now.Add(contentPatience)
+	case err != nil:
+		t.fault(err, out)
+	default:
+		t.tried++
+		t.sentAt = now
+		t.deadline = now.Add(t.timer.rto)
+	}
 }
 
 // blocks puts the window's blocks from that number on into out.
 func (t *transfer) blocks(now time.Time, from int64, out *burst) error {
-	out.reset()
-	out.size = wire.HeaderSize + t.terms.blksize
-	n := from
-	for ; n < t.base+int64(t.terms.window) && (t.last == 0 || n <= t.last); n++ {
-		out.buf = wire.AppendDataHeader(out.buf, uint16(n))
-		body := len(out.buf)
-		out.buf = slices.Grow(out.buf, t.terms.blksize)[:body+t.terms.blksize]
-		got, err := t.source.block(n, out.buf[body:])
-		if err != nil {
-			return err
-		}
-		out.buf = out.buf[:body+got]
-		if got < t.terms.blksize {
-			t.last, t.lastSize = n, got
-		}
-		if n <= t.sent {
-			t.counts.retransmissions++
-			t.clean, t.againAt = false, now
-		}
-		t.sent = max(t.sent, n)
+	end := t.base + int64(t.window)
+	if t.last > 0 {
+		end = min(end, t.last+1)
 	}
-	t.next = n
+	out.reset()
+	if from >= end {
+		t.next = max(t.next, end)
+		return nil
+	}
+	got, err := t.source.read(from, out.room(from, int(end-from), t.blksize))
+	if err != nil {
+		out.reset()
+		return err
+	}
+	if full := got / t.blksize; full < int(end-from) {
+		t.last, t.lastSize = from+int64(full), got%t.blksize
+		end = t.last + 1
+		out.buf = out.buf[:full*out.size+wire.HeaderSize+t.lastSize]
+	}
+	if from <= t.sent {
+		t.counts.retransmissions += min(t.sent+1, end) - from
+		t.clean, t.againAt = false, now
+	}
+	t.sent = max(t.sent, end-1)
+	t.next = end
 	return nil
 }
 
-// octetsBefore is how many octets the blocks before n hold.
-func (t *transfer) octetsBefore(n int64) int64 {
+// count notes that the client has the blocks before n.
+func (t *transfer) count(n int64) {
+	t.counts.blocks = n - 1
+	t.counts.octets = (n - 1) * int64(t.blksize)
 	if t.last > 0 && n > t.last {
-		return (t.last-1)*int64(t.terms.blksize) + int64(t.lastSize)
+		t.counts.octets = (t.last-1)*int64(t.blksize) + int64(t.lastSize)
 	}
-	return (n - 1) * int64(t.terms.blksize)
 }
 
-// clientError ends the transfer without an answer: an ERROR is never
-// acknowledged. Firmware that asks for the size breaks off in this way as
-// soon as it has the OACK: EDK2 with code 8 ("User aborted the transfer") or
-// 4 ("User aborted download"), Intel's BIOS ROM with 0 ("TFTP Aborted"). That
-// is no failure.
-func (t *transfer) clientError(code wire.ErrorCode, text string) {
-	kind := event.FileAborted
-	if t.opening && t.terms.tsize {
-		switch code {
-		case wire.ErrorOptions, wire.ErrorUndefined, wire.ErrorIllegal:
-			kind = event.FileProbe
-		}
-	}
-	t.end(kind, slog.Int("client_code", int(code)), slog.String("client_text", printable(text)))
+func (t *transfer) fault(err error, out *burst) {
+	out.one(wire.AppendError(nil, wire.ErrorUndefined, faultText))
+	t.end(event.FileFault, slog.String("error", err.Error()))
 }
 
 func (t *transfer) end(code event.Code, attrs ...slog.Attr) {

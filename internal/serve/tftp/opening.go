@@ -1,0 +1,82 @@
+package tftp
+
+import (
+	"log/slog"
+	"time"
+
+	"hobnail/internal/event"
+	wire "hobnail/internal/wire/tftp"
+)
+
+// What may be sent to a client that has not been heard: whoever forges a
+// request makes us send this to somebody else.
+const (
+	triesUnheard = 3 // packets, beyond one for each time the request is repeated
+	// amplification is how many octets go out for each one that came in; the
+	// first answer to a request always goes. Only one to a request without
+	// options is larger: block 1, which RFC 1350 wants at once.
+	amplification = 4
+)
+
+// maxOAck holds every option that can be granted, with its largest value.
+const maxOAck = 72
+
+// opening is a read until the client's first valid ACK: no more than its
+// answer and how often that was given. It is a state machine without sockets,
+// as transfer is, and small, for it may be nobody's (at most 256 octets with
+// its place in the server's tables).
+type opening struct {
+	due      time.Time
+	in, out  uint32 // octets received and sent
+	sent     uint8  // packets, without those for repeated requests
+	oackSize uint8  // 0: block 1 opens
+	oack     [maxOAck]byte
+}
+
+// answer gives the OACK.
+func (o *opening) answer() []byte { return o.oack[:o.oackSize] }
+
+// interval is how long to wait after the nth packet: as agreed, or a second
+// and then twice as long each time.
+func (o *opening) interval(agreed time.Duration) time.Duration {
+	if agreed > 0 {
+		return agreed
+	}
+	return firstInterval << (o.sent - 1)
+}
+
+// mayAgain reports whether the answer may be sent once more, unasked.
+func (o *opening) mayAgain(octets int) bool {
+	return o.sent < triesUnheard && o.out+uint32(octets) <= amplification*o.in
+}
+
+// opens reports whether an ACK answers the opening.
+func (o *opening) opens(block uint16) bool {
+	if o.oackSize > 0 {
+		return block == 0
+	}
+	return block == 1
+}
+
+// openingError is how a client's ERROR ends a read that has not begun. An
+// ERROR is never acknowledged. Firmware that asks for the size breaks off in
+// this way as soon as it has the OACK: EDK2 with code 8 ("User aborted the
+// transfer") or 4 ("User aborted download"), Intel's BIOS ROM with 0 ("TFTP
+// Aborted"). That is no failure.
+func openingError(t terms, code wire.ErrorCode, text string) outcome {
+	kind := event.FileAborted
+	if t.tsize {
+		switch code {
+		case wire.ErrorOptions, wire.ErrorUndefined, wire.ErrorIllegal:
+			kind = event.FileProbe
+		}
+	}
+	return clientError(kind, code, text)
+}
+
+// clientError is an end by the client's ERROR.
+func clientError(kind event.Code, code wire.ErrorCode, text string) outcome {
+	return outcome{code: kind, attrs: []slog.Attr{
+		slog.Int("client_code", int(code)), slog.String("client_text", printable(text)),
+	}}
+}

@@ -1,0 +1,62 @@
+package tftp
+
+import (
+	"container/heap"
+	"time"
+)
+
+// timers wake sessions. A session's time moves away with every ACK, and that
+// costs nothing: what is in the heap stays, and is put off when it comes up.
+type timers []alarm
+
+type alarm struct {
+	at  time.Time
+	ses *session
+}
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
+func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
+func (t *timers) Push(x any)        { *t = append(*t, x.(alarm)) }
+func (t *timers) Pop() any {
+	last := len(*t) - 1
+	a := (*t)[last]
+	(*t)[last] = alarm{}
+	*t = (*t)[:last]
+	return a
+}
+
+// arm has the session woken when its read is due, unless it is woken earlier
+// anyway.
+func (t *timers) arm(ses *session) {
+	due := ses.read.next()
+	if ses.armed.IsZero() || due.Before(ses.armed) {
+		ses.armed = due
+		heap.Push(t, alarm{due, ses})
+	}
+}
+
+// expired gives a session whose time has come, or nil.
+func (t *timers) expired(now time.Time) *session {
+	for len(*t) > 0 && !now.Before((*t)[0].at) {
+		a := heap.Pop(t).(alarm)
+		if a.ses.gone || !a.ses.armed.Equal(a.at) {
+			continue // over, or armed anew for an earlier time
+		}
+		a.ses.armed = time.Time{}
+		if now.Before(a.ses.read.next()) {
+			t.arm(a.ses)
+			continue
+		}
+		return a.ses
+	}
+	return nil
+}
+
+// next is when the first alarm is, zero without one.
+func (t timers) next() time.Time {
+	if len(t) == 0 {
+		return time.Time{}
+	}
+	return t[0].at
+}
