@@ -41,7 +41,14 @@ func (t *timer) sample(rtt time.Duration) {
 		t.rttvar += ((t.srtt - rtt).Abs() - t.rttvar) / 4
 		t.srtt += (rtt - t.srtt) / 8
 	}
-	if t.fixed == 0 {
+	t.relax()
+}
+
+// relax ends what backOff did: something arrived. TCP waits for a new round
+// trip (RFC 6298 section 5.7), which a link that loses much never gives: every
+// flight was sent again.
+func (t *timer) relax() {
+	if t.fixed == 0 && t.srtt > 0 {
 		t.rto = min(max(t.srtt+4*t.rttvar, minInterval), maxInterval)
 	}
 }

@@ -178,6 +178,7 @@ func (t *transfer) advance(now time.Time, n int64, out *burst) {
 	if t.clean && n == t.next-1 {
 		t.timer.sample(now.Sub(t.sentAt))
 	}
+	t.timer.relax()
 	t.heardAt = now
 	t.base = n + 1
 	t.count(t.base)

@@ -230,6 +230,15 @@ func TestTransfer(t *testing.T) {
 			3000   tick   DATA 1
 			6999   tick   -
 			7000   tick   -`, event.FileStalled, "tries=3"},
+		{"the interval is short again as soon as something arrives", "windowsize=2 blksize=8", 100, `
+			0    start  OACK windowsize=2 blksize=8
+			1    ACK 0  DATA 1-2
+			51   tick   DATA 1-2
+			151  tick   DATA 1-2
+			351  tick   DATA 1-2
+			352  ACK 1  DATA 2-3
+			401  tick   -
+			402  tick   DATA 2-3`, "", ""},
 		{"a client that does not acknowledge the last block has ten seconds", "", 600, `
 			0      start  DATA 1
 			10     ACK 1  DATA 2
