@@ -169,8 +169,12 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 		}
 		all = append(all, svc)
 	}
-	t := &tftp.Server{Opener: s, Events: s.opts.Events}
-	conn, err := tftp.Listen(fmt.Sprintf(":%d", tftp.Port), tftp.Ports{})
+	lim := l.Config.TFTP
+	t := &tftp.Server{
+		Opener: s, Events: s.opts.Events, MaxTransfers: lim.MaxTransfers, MaxPerClient: lim.MaxPerClient,
+		MaxRate: lim.MaxRate, MaxClientRate: lim.MaxClientRate,
+	}
+	conn, err := tftp.Listen(fmt.Sprintf(":%d", tftp.Port), tftp.Ports{Single: lim.SinglePort})
 	if err != nil {
 		return nil, netio.ListenError("udp", tftp.Port, err)
 	}
@@ -313,6 +317,7 @@ func needsRestart(old, next *Loaded) error {
 		{"[server] data", a.Data != b.Data},
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
 		{"[server] share", a.Share != b.Share},
+		{"[tftp]", old.Config.TFTP != next.Config.TFTP},
 		{"DHCP where there was none", answersDHCP(next) && !answersDHCP(old)},
 		{"the first subnet in mode server", usesMode(next, model.ModeServer) && !usesMode(old, model.ModeServer)},
 	} {

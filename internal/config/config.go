@@ -17,6 +17,7 @@ type Config struct {
 	File     string // as named by the user; "" for the built-in defaults
 	Server   Server
 	Boot     Boot
+	TFTP     TFTP
 	Subnets  []Subnet
 	Machines []model.Machine
 	Rules    []Rule
@@ -40,6 +41,15 @@ type Server struct {
 	Share    Share
 	Options  []model.Option // for all subnets where addresses are given
 	NBP      string         // the user's boot programs; default <Data>/nbp
+}
+
+// TFTP is [tftp].
+type TFTP struct {
+	SinglePort    bool // transfers are answered from port 69
+	MaxTransfers  int  // open at once; default 4096
+	MaxPerClient  int  // open at once for one address; default 64
+	MaxRate       int  // octets in a second; 0: any
+	MaxClientRate int  // octets in a second for one address; 0: any
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -126,6 +136,7 @@ func Default() *Config {
 			Default:   model.TargetLocal,
 			Timeout:   10 * time.Second,
 		},
+		TFTP: TFTP{MaxTransfers: 4096, MaxPerClient: 64},
 	}
 }
 

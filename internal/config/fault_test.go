@@ -128,7 +128,7 @@ func TestParseFaults(t *testing.T) {
 			`2:23: interfaces "wlan0/1" is not the name of an interface; write it as ip link prints it, such as eth0`,
 		}},
 		{"key-above-sections", []string{
-			`1:1: "pool" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
+			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
 		}},
 		{"lease", []string{
 			`3:9: lease "59s" is too short; allowed are 60s to 365d`,
@@ -258,6 +258,14 @@ func TestParseFaults(t *testing.T) {
 		{"share", []string{
 			`2:9: share "3/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 		}},
+		{"tftp", []string{
+			`2:24: answers "singleport" is neither own-port nor single-port; did you mean single-port?`,
+			`3:24: transfers "many" is not a number of transfers, 1 to 1048576; write it as 4096`,
+			`4:24: transfers_per_client "0" is not a number of transfers, 1 to 1048576; write it as 4096`,
+			`5:24: rate "50Mbit" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
+			`6:24: rate_per_client "1kB" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
+			`7:1: [tftp] has no key "window"; its keys are answers, transfers, transfers_per_client, rate, rate_per_client`,
+		}},
 		{"single-for-many", []string{
 			`1:2: [subnet] is written as for one; there can be many: write [[subnet]]`,
 			`3:1: [[subnet]] has no key "leese"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean lease?`,
@@ -306,7 +314,7 @@ func TestParseFaults(t *testing.T) {
 			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
-			`1:2: "sever" is no section; the file holds [server], [boot], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
+			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
 		}},
 		{"uuid-junk", []string{
 			`3:8: uuid "03000200-0400-0500-0006-000700080009" is one that many boards share; name the machine by its MAC address`,

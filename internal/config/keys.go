@@ -4,7 +4,7 @@ package config
 type key struct{ name, example string }
 
 // single and repeats tell the two kinds of sections apart.
-func single(section string) bool { return section == "server" || section == "boot" }
+func single(section string) bool { return section == "server" || section == "boot" || section == "tftp" }
 
 func repeats(section string) bool {
 	switch section {
@@ -16,7 +16,7 @@ func repeats(section string) bool {
 
 // sections lists the tables of the file.
 func sections() []string {
-	return []string{"server", "boot", "subnet", "machine", "rule", "image"}
+	return []string{"server", "boot", "tftp", "subnet", "machine", "rule", "image"}
 }
 
 // keysOf lists what a section, or a rule's match, may hold.
@@ -41,6 +41,14 @@ func keysOf(section string) []key {
 			{"unknown", `"menu"`},
 			{"default", `"local"`},
 			{"timeout", `"10s"`},
+		}
+	case "tftp":
+		return []key{
+			{"answers", `"single-port"`},
+			{"transfers", `"4096"`},
+			{"transfers_per_client", `"64"`},
+			{"rate", `"50MB"`},
+			{"rate_per_client", `"5MB"`},
 		}
 	case "subnet":
 		return []key{

@@ -67,6 +67,7 @@ func TestParseEveryKey(t *testing.T) {
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
 		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:15", Default: "debian-12", Timeout: 90 * time.Second},
+		TFTP: TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		Subnets: []Subnet{
 			{
 				CIDR: netip.MustParsePrefix("10.77.2.0/24"), Mode: model.ModeServer,
