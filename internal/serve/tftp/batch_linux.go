@@ -152,12 +152,15 @@ type sending struct {
 	*messages
 	whole    []int // message i is of out[whole[i]]
 	segments bool
+	try      func(fd, from, end int) (int, error) // sendmmsg; tests have it fail
 }
 
 // newSending tries on a socket whether the kernel knows UDP_SEGMENT.
 func newSending(fd int) *sending {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
-	return &sending{messages: newMessages(), segments: err == nil}
+	s := &sending{messages: newMessages(), segments: err == nil}
+	s.try = func(fd, from, end int) (int, error) { return s.call(unix.SYS_SENDMMSG, fd, from, end) }
+	return s
 }
 
 // Send is Conn's.
@@ -236,7 +239,7 @@ func (s *sending) fill(i int, by socket, o *Outgoing, part []byte) {
 // that it cannot send; the others are tried behind it.
 func (s *sending) transmit(to socket, out []Outgoing) {
 	for at := 0; at < len(s.whole); {
-		n, err := s.call(unix.SYS_SENDMMSG, to.fd, at, len(s.whole))
+		n, err := s.try(to.fd, at, len(s.whole))
 		o := &out[s.whole[at]]
 		switch {
 		case err == nil:
@@ -268,7 +271,7 @@ func (s *sending) piecemeal(i int, to socket, o *Outgoing, err error) {
 	for packet := range slices.Chunk(part, o.Size) {
 		s.fill(i, to, o, packet)
 		for {
-			_, err := s.call(unix.SYS_SENDMMSG, to.fd, i, i+1)
+			_, err := s.try(to.fd, i, i+1)
 			if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && writable(to.fd) {
 				continue
 			}

@@ -237,7 +237,7 @@ func (l *loop) holds(now time.Time, ses *session, block uint16) bool {
 			return false
 		}
 		ses.queued, ses.heldAck = true, block
-		ses.read.due = now.Add(queuePatience)
+		ses.read.due = at(now.Add(queuePatience))
 		l.caps.queue = append(l.caps.queue, ses)
 		return true
 	}
@@ -247,7 +247,7 @@ func (l *loop) holds(now time.Time, ses *session, block uint16) bool {
 	}
 	ses.held, ses.heldAck = true, block
 	ses.read.transfer.deadline = now.Add(wait)
-	ses.armed = time.Time{}
+	ses.armed = 0
 	l.timers.arm(ses)
 	return true
 }
@@ -276,7 +276,7 @@ func (l *loop) admitQueued(now time.Time) {
 
 // acknowledged gives a session the ACK that was held back.
 func (l *loop) acknowledged(now time.Time, ses *session) {
-	out := l.burst()
+	out := l.burst(ses)
 	ses.read.ack(now, ses.heldAck, out)
 	l.stepped(now, ses, out)
 }

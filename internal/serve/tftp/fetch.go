@@ -20,7 +20,7 @@ type fetched struct {
 }
 
 func (f fetched) readParts(off int64, parts [][]byte) (n int, err error) {
-	c := &f.ses.loop.chunks
+	c := &f.file.loop.chunks
 	missing := false
 	for _, part := range parts {
 		for len(part) > 0 {

@@ -20,13 +20,13 @@ type vectors []unix.Iovec
 
 func (l local) readParts(off int64, parts [][]byte) (int, error) {
 	f, want := l.file, 0
-	v := l.ses.loop.vectors[:0]
+	v := l.file.loop.vectors[:0]
 	for _, p := range parts {
 		want += len(p)
 		v = append(v, unix.Iovec{Base: &p[0]})
 		v[len(v)-1].SetLen(len(p))
 	}
-	l.ses.loop.vectors = v
+	l.file.loop.vectors = v
 	flags := 0
 	if f.slow {
 		flags = unix.RWF_NOWAIT

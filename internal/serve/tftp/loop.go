@@ -3,6 +3,7 @@ package tftp
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -29,7 +30,8 @@ type loop struct {
 	*Server
 	conn     Conn
 	ctx      context.Context
-	sessions map[peer]*session
+	sessions map[peerID]*session
+	locals   locals
 	timers   timers
 	unheard  unheard
 	caps     caps
@@ -61,7 +63,7 @@ type message struct {
 
 func newLoop(ctx context.Context, s *Server, conn Conn) *loop {
 	l := &loop{
-		Server: s, conn: conn, ctx: ctx, sessions: make(map[peer]*session), files: make(map[fileKey]*openFile),
+		Server: s, conn: conn, ctx: ctx, sessions: make(map[peerID]*session), files: make(map[fileKey]*openFile),
 		caps: newCaps(s),
 	}
 	l.chunks = chunks{loop: l, all: make(map[chunkKey]*chunk), slots: make(chan struct{}, maxFetches)}
@@ -150,7 +152,7 @@ func (l *loop) takeInbox(now time.Time) {
 		}
 		for _, ses := range l.chunks.arrived(m.chunk, m.data, m.err) {
 			if !ses.gone {
-				out := l.burst()
+				out := l.burst(ses)
 				ses.read.resume(now, out)
 				l.stepped(now, ses, out)
 			}
@@ -163,8 +165,11 @@ func (l *loop) datagram(now time.Time, in *Incoming) {
 	if in.From.Port() == 0 {
 		return
 	}
-	id := peerOf(in)
-	ses := l.sessions[id]
+	id, ok := l.peerOf(in)
+	if !ok {
+		return
+	}
+	ses := l.sessions[id.id()]
 	op, _ := wire.PeekOpcode(in.Data)
 	if in.Request && (op == wire.OpRead || op == wire.OpWrite) {
 		if !l.stopping.Load() {
@@ -173,7 +178,7 @@ func (l *loop) datagram(now time.Time, in *Incoming) {
 		return
 	}
 	switch {
-	case ses != nil && ses.port == in.Port:
+	case ses != nil && ses.answers == in.Port:
 		l.packet(now, ses, in.Data)
 	case ses == nil && !in.Request && op != wire.OpError && l.caps.strangers.take(now, 1):
 		// Not so where the client has a session on another port: what it
@@ -181,6 +186,43 @@ func (l *loop) datagram(now time.Time, in *Incoming) {
 		l.answerError(id, in.Port, wire.ErrorUnknownTransfer, "unknown transfer")
 	}
 }
+
+// peerOf tells whom a datagram is from.
+func (l *loop) peerOf(in *Incoming) (p peer, ok bool) {
+	p = peer{client: in.From.Addr().As16(), port: in.From.Port()}
+	for _, c := range []byte(in.From.Addr().Zone()) {
+		p.zone = p.zone*10 + uint32(c-'0')
+	}
+	p.local, ok = l.locals.number(in.Local)
+	return p, ok
+}
+
+// locals are the addresses of ours that clients have asked.
+type locals struct {
+	all     []netip.Addr
+	numbers map[netip.Addr]uint16
+}
+
+// number gives an address's place in the list; ok is false if that is full.
+func (l *locals) number(a netip.Addr) (n uint16, ok bool) {
+	if len(l.all) > 0 && l.all[0] == a {
+		return 0, true
+	}
+	if n, ok := l.numbers[a]; ok {
+		return n, true
+	}
+	if len(l.all) == 1<<16 {
+		return 0, false
+	}
+	if l.numbers == nil {
+		l.numbers = make(map[netip.Addr]uint16)
+	}
+	n = uint16(len(l.all))
+	l.all, l.numbers[a] = append(l.all, a), n
+	return n, true
+}
+
+func (l *locals) addr(p peer) netip.Addr { return l.all[p.local] }
 
 // packet gives a session a datagram of its client, unless the session has to
 // wait for others.
@@ -191,7 +233,7 @@ func (l *loop) packet(now time.Time, ses *session, b []byte) {
 	if block, err := wire.ParseAck(b); err == nil && l.holds(now, ses, block) {
 		return
 	}
-	out := l.burst()
+	out := l.burst(ses)
 	ses.read.packet(now, b, out)
 	l.stepped(now, ses, out)
 }
@@ -200,7 +242,7 @@ func (l *loop) packet(now time.Time, ses *session, b []byte) {
 func (l *loop) stepped(now time.Time, ses *session, out *burst) {
 	if len(out.buf) > 0 {
 		l.caps.sent(now, ses, len(out.buf))
-		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, To: ses.address(), From: ses.ours(), Port: ses.port})
+		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, To: ses.address(), From: l.locals.addr(ses.peer), Port: ses.answers})
 	}
 	if ses.unheard && ses.read.transfer != nil {
 		ses.unheard = false
@@ -225,7 +267,7 @@ func (l *loop) expire(now time.Time) {
 			l.unhold(now, ses)
 			continue
 		}
-		out := l.burst()
+		out := l.burst(ses)
 		ses.read.tick(now, out)
 		l.stepped(now, ses, out)
 	}
@@ -233,7 +275,7 @@ func (l *loop) expire(now time.Time) {
 
 // burst gives room for one step's packets. It is the step's until the next
 // call.
-func (l *loop) burst() *burst {
+func (l *loop) burst(ses *session) *burst {
 	if len(l.out) == batchSize {
 		l.flush()
 	}
@@ -242,6 +284,7 @@ func (l *loop) burst() *burst {
 	}
 	b := l.bursts[len(l.out)]
 	b.reset()
+	b.from = ses
 	return b
 }
 
@@ -270,9 +313,9 @@ func (l *loop) flush() {
 
 // answerError sends one ERROR.
 func (l *loop) answerError(id peer, port uint8, code wire.ErrorCode, text string) {
-	out := l.burst()
+	out := l.burst(nil)
 	out.one(wire.AppendError(nil, code, text))
-	l.send(nil, Outgoing{Packets: out.buf, Size: out.size, To: id.address(), From: id.ours(), Port: port})
+	l.send(nil, Outgoing{Packets: out.buf, Size: out.size, To: id.address(), From: l.locals.addr(id), Port: port})
 }
 
 // finish ends a session and tells how it went.
@@ -289,7 +332,7 @@ func (l *loop) finish(now time.Time, ses *session, done outcome) {
 	if t := ses.read.transfer; t != nil && t.timer.srtt > 0 {
 		attrs = append(attrs, slog.Duration("round_trip", t.timer.srtt))
 	}
-	attrs = append(attrs, slog.Duration("duration", now.Sub(ses.began)))
+	attrs = append(attrs, slog.Duration("duration", now.Sub(ses.began.time())))
 	if t := ses.read.transfer; t != nil && t.sendErr != nil {
 		done.attrs = append(slices.Clip(done.attrs), slog.String("send_error", t.sendErr.Error()))
 	}
@@ -300,8 +343,8 @@ func (l *loop) finish(now time.Time, ses *session, done outcome) {
 // remove gives back all that a session has.
 func (l *loop) remove(now time.Time, ses *session) {
 	ses.gone = true
-	if l.sessions[ses.peer] == ses {
-		delete(l.sessions, ses.peer)
+	if id := ses.id(); l.sessions[id] == ses {
+		delete(l.sessions, id)
 	}
 	if ses.unheard {
 		l.unheard.heard(ses)
@@ -348,7 +391,7 @@ func (l *loop) stopped(now time.Time) bool {
 	}
 	for _, ses := range l.sessions {
 		if ses.wanted == nil {
-			l.answerError(ses.peer, ses.port, wire.ErrorUndefined, errStopping.Error())
+			l.answerError(ses.peer, ses.answers, wire.ErrorUndefined, errStopping.Error())
 		}
 		l.abandon(now, ses, errStopping)
 	}

@@ -12,6 +12,7 @@ import (
 // openFile is a file that one or more sessions read.
 type openFile struct {
 	*bootfile.File
+	loop  *loop
 	key   fileKey
 	users int
 	fd    int   // of local files; negative: none
@@ -27,8 +28,8 @@ type fileKey struct {
 	size       int64
 }
 
-func newOpenFile(f *bootfile.File) *openFile {
-	o := &openFile{File: f, key: fileKey{f.Name, f.ETag, f.Size}, fd: -1}
+func newOpenFile(l *loop, f *bootfile.File) *openFile {
+	o := &openFile{File: f, loop: l, key: fileKey{f.Name, f.ETag, f.Size}, fd: -1}
 	if local, base, ok := localPart(f.Content); ok {
 		o.fd, o.base = int(local.Fd()), base
 		o.slow = !inMemory(o.fd)

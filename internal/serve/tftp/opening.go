@@ -26,12 +26,15 @@ const maxOAck = 72
 // as transfer is, and small, for it may be nobody's (at most 256 octets with
 // its place in the server's tables).
 type opening struct {
-	due      time.Time
-	in, out  uint32 // octets received and sent
+	due      instant
+	in, out  uint16 // octets received and sent, 65535 at most
 	sent     uint8  // packets, without those for repeated requests
 	oackSize uint8  // 0: block 1 opens
 	oack     [maxOAck]byte
 }
+
+// count adds octets to those received or sent.
+func count(sum *uint16, octets int) { *sum = uint16(min(int(*sum)+octets, 1<<16-1)) }
 
 // answer gives the OACK.
 func (o *opening) answer() []byte { return o.oack[:o.oackSize] }
@@ -47,7 +50,7 @@ func (o *opening) interval(agreed time.Duration) time.Duration {
 
 // mayAgain reports whether the answer may be sent once more, unasked.
 func (o *opening) mayAgain(octets int) bool {
-	return o.sent < triesUnheard && o.out+uint32(octets) <= amplification*o.in
+	return o.sent < triesUnheard && int(o.out)+octets <= amplification*int(o.in)
 }
 
 // opens reports whether an ACK answers the opening.

@@ -16,10 +16,9 @@ import (
 // wanted. It is not safe for concurrent use.
 type read struct {
 	opening
+	waits    bool  // for the content of block 1
+	again    uint8 // how often the request was repeated and answered
 	terms    terms
-	from     sourcer
-	waits    bool      // for the content of block 1
-	again    uint8     // how often the request was repeated and answered
 	transfer *transfer // nil until the client was heard
 	done     *outcome
 }
@@ -30,8 +29,9 @@ type sourcer interface {
 }
 
 // newRead starts from what was agreed and from a request of that many octets.
-func newRead(a agreement, from sourcer, octets int) (read, error) {
-	r := read{terms: a.terms, from: from, opening: opening{in: uint32(octets)}}
+func newRead(a agreement, octets int) (read, error) {
+	r := read{terms: a.terms}
+	count(&r.in, octets)
 	if len(a.oack) == 0 {
 		return r, nil
 	}
@@ -48,7 +48,7 @@ func (r *read) start(now time.Time, out *burst) {
 	r.first(now, out)
 	if r.done == nil && !r.waits {
 		r.sent = 1
-		r.due = now.Add(r.interval(r.terms.timeout()))
+		r.due = at(now.Add(r.interval(r.terms.timeout())))
 	}
 }
 
@@ -58,16 +58,16 @@ func (r *read) first(now time.Time, out *burst) {
 	if r.oackSize > 0 {
 		out.one(r.answer())
 	} else {
-		t := newTransfer(r.terms, r.from.source(r.terms))
+		t := newTransfer(r.terms, out.from.source(r.terms))
 		err := t.blocks(now, 1, out)
 		if r.waits = errors.Is(err, errNotYet); r.waits {
-			r.due = now.Add(contentPatience)
+			r.due = at(now.Add(contentPatience))
 		} else if err != nil {
 			r.fault(err, out)
 			return
 		}
 	}
-	r.out += uint32(len(out.buf))
+	count(&r.out, len(out.buf))
 }
 
 // repeat takes the client's request once more. Until something was
@@ -78,7 +78,7 @@ func (r *read) repeat(now time.Time, octets int, out *burst) {
 	if r.done != nil || r.transfer != nil || r.waits {
 		return
 	}
-	r.in += uint32(octets)
+	count(&r.in, octets)
 	r.again += min(1, 255-r.again)
 	due := r.due
 	if r.first(now, out); !r.waits {
@@ -106,17 +106,17 @@ func (r *read) tick(now time.Time, out *burst) {
 	case r.transfer != nil:
 		r.transfer.tick(now, out)
 		r.look()
-	case now.Before(r.due):
+	case now.Before(r.due.time()):
 	case r.waits:
 		r.fault(errContentLate, out)
 	case r.sent < triesUnheard && r.mayAgain(max(int(r.oackSize), int(r.out)/int(r.sent))):
 		if r.first(now, out); !r.waits && r.done == nil {
 			r.sent++
-			r.due = now.Add(r.interval(r.terms.timeout()))
+			r.due = at(now.Add(r.interval(r.terms.timeout())))
 		}
 	case r.sent < triesUnheard:
 		r.sent++ // silently: the request was too small for more
-		r.due = now.Add(r.interval(r.terms.timeout()))
+		r.due = at(now.Add(r.interval(r.terms.timeout())))
 	default:
 		r.done = &outcome{code: event.FileStalled, attrs: []slog.Attr{slog.Int("tries", int(r.sent))}}
 	}
@@ -155,7 +155,7 @@ func (r *read) ack(now time.Time, block uint16, out *burst) {
 
 // begin makes the transfer: the client exists.
 func (r *read) begin(now time.Time, block int64, out *burst) {
-	t := newTransfer(r.terms, r.from.source(r.terms))
+	t := newTransfer(r.terms, out.from.source(r.terms))
 	t.counts = r.counts()
 	if block == 1 {
 		// The source has to have seen block 1, which was read for the opening.
@@ -168,7 +168,7 @@ func (r *read) begin(now time.Time, block int64, out *burst) {
 		out.reset()
 	}
 	if r.sent == 1 && r.again == 0 {
-		t.timer.sample(now.Sub(r.due.Add(-r.interval(r.terms.timeout()))))
+		t.timer.sample(now.Sub(r.due.time().Add(-r.interval(r.terms.timeout()))))
 	}
 	r.transfer = t
 	t.advance(now, block, out)
@@ -193,7 +193,7 @@ func (r *read) next() time.Time {
 	if r.transfer != nil {
 		return r.transfer.due()
 	}
-	return r.due
+	return r.due.time()
 }
 
 // ended gives the outcome; ok is false while the read runs.

@@ -28,7 +28,7 @@ var (
 // request deals with a request: one that is repeated goes to its session, a
 // new one gets a session, what is neither is refused or ignored.
 func (l *loop) request(now time.Time, id peer, in *Incoming, ses *session) {
-	hash := maphash.Bytes(seed, in.Data)
+	hash := uint32(maphash.Bytes(seed, in.Data))
 	if ses != nil {
 		if ses.request == hash && l.repeated(now, ses, len(in.Data)) {
 			return
@@ -43,7 +43,7 @@ func (l *loop) request(now time.Time, id peer, in *Incoming, ses *session) {
 	}
 	nth := rand.Uint()
 	port := l.conn.AnswerPort(in.Port, nth)
-	if ses != nil && port == ses.port {
+	if ses != nil && port == ses.answers {
 		// What is under way for the old session must not reach the new one.
 		port = l.conn.AnswerPort(in.Port, nth+1)
 	}
@@ -66,7 +66,7 @@ func (l *loop) request(now time.Time, id peer, in *Incoming, ses *session) {
 		l.refused(id, "too many files are being opened", slog.String("name", printable(req.Name)))
 	default:
 		l.begin(now, &session{
-			peer: id, port: port, request: hash, began: now, unheard: true, loop: l,
+			peer: id, answers: port, request: hash, began: at(now), unheard: true,
 			ascii: req.IsMode(wire.ModeNetascii), wanted: &wanted{req: req, octets: len(in.Data)},
 		})
 	}
@@ -84,7 +84,7 @@ func (l *loop) repeated(now time.Time, ses *session, octets int) bool {
 	case t != nil:
 		return now.Sub(t.heardAt) < freshAck
 	}
-	out := l.burst()
+	out := l.burst(ses)
 	ses.read.repeat(now, octets, out)
 	l.stepped(now, ses, out)
 	return true
@@ -92,11 +92,11 @@ func (l *loop) repeated(now time.Time, ses *session, octets int) bool {
 
 // begin has the file opened that a session is for.
 func (l *loop) begin(now time.Time, ses *session) {
-	l.sessions[ses.peer] = ses
+	l.sessions[ses.id()] = ses
 	l.pending++
 	ctx, cancel := context.WithCancel(l.ctx)
 	ses.wanted.cancel = cancel
-	r := bootfile.Request{Name: ses.wanted.req.Name, Client: ses.address(), Local: ses.ours(), Via: via}
+	r := bootfile.Request{Name: ses.wanted.req.Name, Client: ses.address(), Local: l.locals.addr(ses.peer), Via: via}
 	go func() {
 		defer cancel()
 		f, err := l.Opener.Open(ctx, r)
@@ -123,7 +123,7 @@ func (l *loop) opened(now time.Time, m message) {
 	asked := *ses.wanted
 	ses.wanted = nil
 	var err error
-	if ses.read, err = newRead(l.agree(ses, asked.req), ses, asked.octets); err != nil {
+	if ses.read, err = newRead(l.agree(ses, asked.req), asked.octets); err != nil {
 		l.finish(now, ses, outcome{code: event.FileFault, attrs: []slog.Attr{slog.String("error", err.Error())}})
 		return
 	}
@@ -133,7 +133,7 @@ func (l *loop) opened(now time.Time, m message) {
 	if ses.gone {
 		return
 	}
-	out := l.burst()
+	out := l.burst(ses)
 	ses.read.start(now, out)
 	l.stepped(now, ses, out)
 }
@@ -142,10 +142,10 @@ func (l *loop) opened(now time.Time, m message) {
 func (l *loop) notOpened(now time.Time, ses *session, err error) {
 	name := slog.String("name", ses.name())
 	if errors.Is(err, bootfile.ErrNotFound) {
-		l.answerError(ses.peer, ses.port, wire.ErrorNotFound, "file not found")
+		l.answerError(ses.peer, ses.answers, wire.ErrorNotFound, "file not found")
 		l.emit(event.FileMissing, ses.address(), name)
 	} else {
-		l.answerError(ses.peer, ses.port, wire.ErrorUndefined, faultText)
+		l.answerError(ses.peer, ses.answers, wire.ErrorUndefined, faultText)
 		l.emit(event.FileFault, ses.address(), name, slog.String("error", err.Error()))
 	}
 	l.remove(now, ses)
@@ -159,7 +159,7 @@ func (l *loop) share(f *bootfile.File) *openFile {
 		o.users++
 		return o
 	}
-	o := newOpenFile(f)
+	o := newOpenFile(l, f)
 	o.users = 1
 	if key.etag != "" {
 		l.files[key] = o

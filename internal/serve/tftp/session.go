@@ -13,22 +13,14 @@ import (
 // at the same port every time.
 const freshAck = time.Second
 
-// peer names a session: the client's address and port, and the address of
-// ours that it asked. It is a small thing to be found by.
+// peer is a client's address and port, and the address of ours that it asked.
+// It is small, and so is session: 256 octets hold all that a client costs
+// which may not exist.
 type peer struct {
-	client, local [16]byte
-	zone          uint32 // of an IPv6 address of one link: the interface
-	port          uint16
-}
-
-func peerOf(in *Incoming) peer {
-	p := peer{client: in.From.Addr().As16(), local: in.Local.As16(), port: in.From.Port()}
-	if zone := in.From.Addr().Zone(); zone != "" {
-		for _, c := range []byte(zone) {
-			p.zone = p.zone*10 + uint32(c-'0')
-		}
-	}
-	return p
+	client [16]byte
+	zone   uint32 // of an IPv6 address of one link: the interface
+	port   uint16
+	local  uint16 // of loop.locals
 }
 
 // address is the client's.
@@ -40,26 +32,27 @@ func (p *peer) address() netip.AddrPort {
 	return netip.AddrPortFrom(addr, p.port)
 }
 
-// ours is the address that the client asked.
-func (p *peer) ours() netip.Addr { return netip.AddrFrom16(p.local).Unmap() }
+// peerID is a peer as the loop finds it: a hash that nobody can foresee.
+type peerID uint64
+
+func (p *peer) id() peerID { return peerID(maphash.Comparable(seed, *p)) }
 
 // session is one read of one client, from request to event.
 type session struct {
 	peer
-	port     uint8 // ours, as Conn counts them
+	request  uint32 // hash of the packet
+	heldAck  uint16 // of a session that is queued or held back
+	answers  uint8  // our port, as Conn counts them
+	rejoined uint8  // how often the client asked again while it was queued
 	gone     bool
 	ascii    bool
 	unheard  bool // no valid ACK yet
 	queued   bool // acknowledged, and waits for others to end
-	rejoined uint8
-	heldAck  uint16 // of a session that is queued or held back
-	held     bool
-	request  uint64 // hash of the packet
-	began    time.Time
-	armed    time.Time // its earliest alarm; zero: none
-	wanted   *wanted   // while the file is being opened
+	held     bool // acknowledged, and waits for its share of the rate
+	began    instant
+	armed    instant // its earliest alarm; zero: none
+	wanted   *wanted // while the file is being opened
 	file     *openFile
-	loop     *loop
 	read     read
 }
 

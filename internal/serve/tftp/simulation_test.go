@@ -142,9 +142,9 @@ func (w *world) launch(packet []byte, toServer bool) {
 }
 
 // run drives both until the transfer ends, and gives how long it took.
-func (w *world) run(tr *read, r *reader) time.Duration {
+func (w *world) run(tr testRead, r *reader) time.Duration {
 	epoch := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	var out burst
+	out := burst{from: tr.from}
 	input := func(f func(time.Time, *burst)) {
 		out.reset()
 		f(epoch.Add(w.now), &out)
@@ -195,7 +195,7 @@ func (w *world) run(tr *read, r *reader) time.Duration {
 }
 
 // fetch reads a file of that many octets over a link, and checks it.
-func fetch(t rapid.TB, seed uint64, l link, r *reader, size int) (w *world, tr *read, took time.Duration) {
+func fetch(t rapid.TB, seed uint64, l link, r *reader, size int) (w *world, tr testRead, took time.Duration) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	file := make([]byte, size)

@@ -10,12 +10,12 @@ import (
 type timers []alarm
 
 type alarm struct {
-	at  time.Time
+	at  instant
 	ses *session
 }
 
 func (t timers) Len() int           { return len(t) }
-func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
+func (t timers) Less(i, j int) bool { return t[i].at < t[j].at }
 func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
 func (t *timers) Push(x any)        { *t = append(*t, x.(alarm)) }
 func (t *timers) Pop() any {
@@ -29,8 +29,8 @@ func (t *timers) Pop() any {
 // arm has the session woken when its read is due, unless it is woken earlier
 // anyway.
 func (t *timers) arm(ses *session) {
-	due := ses.read.next()
-	if ses.armed.IsZero() || due.Before(ses.armed) {
+	due := at(ses.read.next())
+	if ses.armed == 0 || due < ses.armed {
 		ses.armed = due
 		heap.Push(t, alarm{due, ses})
 	}
@@ -38,12 +38,12 @@ func (t *timers) arm(ses *session) {
 
 // expired gives a session whose time has come, or nil.
 func (t *timers) expired(now time.Time) *session {
-	for len(*t) > 0 && !now.Before((*t)[0].at) {
+	for len(*t) > 0 && (*t)[0].at <= at(now) {
 		a := heap.Pop(t).(alarm)
-		if a.ses.gone || !a.ses.armed.Equal(a.at) {
+		if a.ses.gone || a.ses.armed != a.at {
 			continue // over, or armed anew for an earlier time
 		}
-		a.ses.armed = time.Time{}
+		a.ses.armed = 0
 		if now.Before(a.ses.read.next()) {
 			t.arm(a.ses)
 			continue
@@ -58,5 +58,5 @@ func (t timers) next() time.Time {
 	if len(t) == 0 {
 		return time.Time{}
 	}
-	return t[0].at
+	return t[0].at.time()
 }

@@ -35,6 +35,7 @@ type burst struct {
 	buf   []byte
 	size  int      // octets of a packet
 	parts [][]byte // of buf, for blocks to be read into
+	from  sourcer  // what a read that takes a step has its content from
 }
 
 // reset forgets the packets and keeps the room.

@@ -29,10 +29,10 @@ import (
 type script string
 
 // play runs the script against a transfer and fails at the first difference.
-func (s script) play(t *testing.T, tr *read) {
+func (s script) play(t *testing.T, tr testRead) {
 	t.Helper()
 	epoch := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	var out burst
+	out := burst{from: tr.from}
 	for line := range strings.Lines(string(s)) {
 		line = strings.TrimSpace(line)
 		if line == "" {
@@ -128,19 +128,25 @@ func show(t testing.TB, out *burst) string {
 }
 
 // transferOf starts from what a client asked for a file of that many octets.
-func transferOf(t rapid.TB, asked string, size int) *read {
+func transferOf(t rapid.TB, asked string, size int) testRead {
 	t.Helper()
 	file := bytes.Repeat([]byte("hobnail."), size/8+1)[:size]
 	return transferFrom(t, asked, int64(size), bytes.NewReader(file))
 }
 
-func transferFrom(t rapid.TB, asked string, size int64, content io.ReaderAt) *read {
+func transferFrom(t rapid.TB, asked string, size int64, content io.ReaderAt) testRead {
 	t.Helper()
-	tr, err := newRead(negotiate(options(asked), size, limits{blksize: 1468, window: 64}), octets{direct{content}, size}, requestSize)
+	tr, err := newRead(negotiate(options(asked), size, limits{blksize: 1468, window: 64}), requestSize)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tr
+	return testRead{&tr, octets{direct{content}, size}}
+}
+
+// testRead is a read and its content.
+type testRead struct {
+	*read
+	from sourcer
 }
 
 // requestSize is of a usual request, in octets.
@@ -394,10 +400,10 @@ func TestTransferOfUnknownSize(t *testing.T) {
 
 // pump acknowledges whatever comes until the transfer ends, and gives what a
 // client would have then.
-func pump(t testing.TB, tr *read) []byte {
+func pump(t testing.TB, tr testRead) []byte {
 	t.Helper()
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	var out burst
+	out := burst{from: tr.from}
 	var got []byte
 	expected := uint16(1)
 	tr.start(now, &out)
@@ -519,7 +525,7 @@ func FuzzTransfer(f *testing.F) {
 		}
 		tr := transferOf(t, fmt.Sprintf("tsize=0 blksize=8 windowsize=%d", max(window, 1)), int(size))
 		now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-		var out burst
+		out := burst{from: tr.from}
 		tr.start(now, &out)
 		silent := 1
 		for len(in) > 0 {
