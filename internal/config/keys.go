@@ -4,7 +4,9 @@ package config
 type key struct{ name, example string }
 
 // single and repeats tell the two kinds of sections apart.
-func single(section string) bool { return section == "server" || section == "boot" || section == "tftp" }
+func single(section string) bool {
+	return section == "server" || section == "boot" || section == "tftp"
+}
 
 func repeats(section string) bool {
 	switch section {
