@@ -80,15 +80,15 @@ type caps struct {
 	rate, clientRate     float64 // octets in a second; zero: any
 
 	open      int // transfers whose client was heard
-	clients   map[[16]byte]*client
+	clients   map[[16]byte]*usage
 	total     bucket
 	strangers bucket
 	requests  []bucket
 	queue     []*session // acknowledged, waiting for a place
 }
 
-// client is what one address uses.
-type client struct {
+// usage is what one address uses.
+type usage struct {
 	open  int
 	spent bucket
 }
@@ -97,7 +97,7 @@ func newCaps(s *Server) caps {
 	return caps{
 		transfers: positive(s.MaxTransfers, DefaultMaxTransfers), perClient: positive(s.MaxPerClient, DefaultMaxPerClient),
 		rate: float64(s.MaxRate), clientRate: float64(s.MaxClientRate),
-		clients: make(map[[16]byte]*client), requests: make([]bucket, requestSlots),
+		clients: make(map[[16]byte]*usage), requests: make([]bucket, requestSlots),
 		total:     bucket{rate: float64(s.MaxRate), most: float64(s.MaxRate) / 10},
 		strangers: bucket{rate: maxStrangers, most: maxStrangers},
 	}
@@ -124,7 +124,7 @@ func (c *caps) opened(ses *session) {
 	c.open++
 	cl := c.clients[ses.client]
 	if cl == nil {
-		cl = &client{spent: bucket{rate: c.clientRate, most: c.clientRate / 10}}
+		cl = &usage{spent: bucket{rate: c.clientRate, most: c.clientRate / 10}}
 		c.clients[ses.client] = cl
 	}
 	cl.open++
@@ -212,8 +212,8 @@ func (u *unheard) heard(ses *session) {
 
 // tooMany gives the oldest if there are too many.
 func (u *unheard) tooMany() *session {
-	if u.count <= maxUnheard && u.octets <= maxUnheardOctets && u.files <= maxUnheardFiles {
-		return nil
+	if u.count <= 1 || u.count <= maxUnheard && u.octets <= maxUnheardOctets && u.files <= maxUnheardFiles {
+		return nil // the newest stays, however large
 	}
 	for len(u.queue) > 0 {
 		old := u.queue[0]

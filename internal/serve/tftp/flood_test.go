@@ -134,6 +134,15 @@ func TestUnheardContentIsBounded(t *testing.T) {
 	}
 }
 
+// TestLargeContentOfOne is served although it is more than all may have.
+func TestLargeContentOfOne(t *testing.T) {
+	l, conn := newQuietLoop(anyName{make([]byte, maxUnheardOctets+1)})
+	flood(t, l, 1, rrq(t, "image", "tsize=0"), nil)
+	if conn.packets != 1 || len(l.sessions) != 1 {
+		t.Errorf("%d packets, %d sessions", conn.packets, len(l.sessions))
+	}
+}
+
 // TestOneAddressAsksTooOften: its requests are dropped, another's are not.
 func TestOneAddressAsksTooOften(t *testing.T) {
 	l, conn := newQuietLoop(files{})
