@@ -12,8 +12,9 @@ import (
 	"hobnail/internal/image"
 )
 
-// imageFiles makes the tree of all image files: those on this host, and those
-// of other web servers, of which copies are kept in the data folder.
+// imageFiles makes the tree of all image files: those on this host, those of
+// other web servers, of which copies are kept in the data folder, and what lies
+// beside boot managers of Windows.
 func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 	local, remote := map[string]string{}, map[string]string{}
 	for _, img := range l.Images {
@@ -25,11 +26,11 @@ func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 			}
 		}
 	}
-	table, err := bootfile.NewTable(local)
+	table, err := bootfile.NewTable(l.Config.Server.Landlock, bootfile.Part{Files: local})
 	if err != nil || len(remote) == 0 {
 		return table, err
 	}
-	copies, err := bootfile.NewRemote(filepath.Join(l.Config.Server.Data, "cache"), remote, s.downloadFailed)
+	copies, err := bootfile.NewRemote(filepath.Join(l.Config.Server.Data, "cache"), remote, l.Config.Server.Landlock, s.downloadFailed)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"hobnail/internal/bootfile"
 	"hobnail/internal/model"
 	"hobnail/internal/nbp"
 )
@@ -66,6 +67,7 @@ func describe(l *Loaded) []string {
 	say("subnet: %s: %s (%s)", rest, modeText(cfg.Server.DHCP), cfg.Server.DHCPAt)
 	say("boot programs: %s", countPrograms(l.Programs.Programs()))
 	say("images: %s", imageNames(l.Images))
+	say("files: %s", guardText(cfg.Server.Landlock, bootfile.HasLandlock()))
 	for _, w := range l.Warnings() {
 		say("warning: %s", w)
 	}
@@ -84,6 +86,17 @@ func modeText(m model.Mode) string {
 		return "mode proxy, beside the DHCP server that is there"
 	}
 	return "mode off, files only"
+}
+
+// guardText says what keeps machines from reading anything else.
+func guardText(wanted, there bool) string {
+	switch {
+	case !wanted:
+		return "only what the configuration names is served; the kernel's own guard, Landlock, is off ([server] landlock)"
+	case !there:
+		return "only what the configuration names is served; this kernel has no Landlock to guard that as well"
+	}
+	return "only what the configuration names is served, and the kernel guards it (Landlock)"
 }
 
 func countPrograms(all []nbp.Program) string {

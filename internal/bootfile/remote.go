@@ -51,14 +51,16 @@ type flight struct {
 // NewRemote makes an Opener over URLs, by clean name, with its copies in a
 // folder of its own, which it makes. Whatever else lies there is removed.
 // note, if not nil, is told of downloads that failed, which nobody sees while
-// there is an older copy to serve; it must not block.
-func NewRemote(dir string, urls map[string]string, note func(error)) (*Remote, error) {
+// there is an older copy to serve; it must not block. With landlock, and on a
+// kernel that has it, copies are opened by threads that can read the folder
+// only.
+func NewRemote(dir string, urls map[string]string, landlock bool, note func(error)) (*Remote, error) {
 	for name, url := range urls {
 		if clean, ok := Clean(name); !ok || clean != name {
 			return nil, fmt.Errorf("serving %s: %q is not a clean name", redacted(url), name)
 		}
 	}
-	store, err := openStore(dir, urls)
+	store, err := openStore(dir, urls, landlock)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ type mirror struct {
 func newMirror(t *testing.T, dir, url string) *mirror {
 	t.Helper()
 	m := &mirror{clock: clock{t: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}}
-	remote, err := NewRemote(dir, map[string]string{"linux": url}, func(err error) {
+	remote, err := NewRemote(dir, map[string]string{"linux": url}, true, func(err error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.notes = append(m.notes, err)
@@ -387,7 +387,7 @@ func TestRemoteKnowsNothingElse(t *testing.T) {
 
 func TestRemoteFetchReportsWhatFailed(t *testing.T) {
 	good, bad := newOrigin(t, versioned("kernel")), newOrigin(t, http.NotFound)
-	remote, err := NewRemote(t.TempDir(), map[string]string{"linux": good.URL, "initrd": bad.URL}, nil)
+	remote, err := NewRemote(t.TempDir(), map[string]string{"linux": good.URL, "initrd": bad.URL}, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,11 +400,11 @@ func TestRemoteFetchReportsWhatFailed(t *testing.T) {
 }
 
 func TestNewRemoteRefuses(t *testing.T) {
-	if _, err := NewRemote(t.TempDir(), map[string]string{"/linux": "http://192.0.2.1/"}, nil); err == nil {
+	if _, err := NewRemote(t.TempDir(), map[string]string{"/linux": "http://192.0.2.1/"}, true, nil); err == nil {
 		t.Error("a name that is not clean was taken")
 	}
 	file := write(t, filepath.Join(t.TempDir(), "file"), "")
-	if _, err := NewRemote(file, nil, nil); err == nil {
+	if _, err := NewRemote(file, nil, true, nil); err == nil {
 		t.Error("a file was taken for a folder")
 	}
 }

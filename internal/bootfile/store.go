@@ -1,11 +1,13 @@
 package bootfile
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,9 +22,10 @@ import (
 // and never written again, so a copy is whole at any moment, also after a
 // power cut.
 type store struct {
-	dir string
-	mu  sync.Mutex
-	all map[string]kept // by URL
+	root  *os.Root
+	guard *guard // opens what is served
+	mu    sync.Mutex
+	all   map[string]kept // by URL
 }
 
 // kept describes one copy.
@@ -46,11 +49,15 @@ func key(url string) string {
 
 // openStore reads which copies of the URLs are in a folder and removes
 // everything else: parts of downloads, copies of URLs no longer wanted.
-func openStore(dir string, urls map[string]string) (*store, error) {
+func openStore(dir string, urls map[string]string, landlock bool) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder for copies of remote files: %v", err)
 	}
-	s := &store{dir: dir, all: map[string]kept{}}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the folder for copies of remote files: %v", err)
+	}
+	s := &store{root: root, guard: &guard{}, all: map[string]kept{}}
 	wanted := map[string]bool{}
 	for _, url := range urls {
 		if k, ok := s.load(url); ok {
@@ -59,29 +66,43 @@ func openStore(dir string, urls map[string]string) (*store, error) {
 			wanted[k.File] = true
 		}
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading the folder of copies of remote files: %v", err)
 	}
 	for _, e := range entries {
 		if !wanted[e.Name()] {
-			os.Remove(filepath.Join(dir, e.Name())) // what cannot go now goes next time
+			root.Remove(e.Name()) // what cannot go now goes next time
 		}
 	}
-	return s, nil
+	if landlock && HasLandlock() {
+		err = s.restrict()
+	}
+	return s, err
+}
+
+// restrict lets the copies be opened by threads that can read nothing else.
+func (s *store) restrict() error {
+	folder, err := s.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("opening the folder of copies of remote files: %v", err)
+	}
+	defer folder.Close()
+	s.guard, err = newGuard([]*os.File{folder})
+	return err
 }
 
 // load reads the description of a copy; ok is false for one that is not
 // there, cannot be understood, or whose data has not its size.
 func (s *store) load(url string) (k kept, ok bool) {
-	b, err := os.ReadFile(filepath.Join(s.dir, key(url)+".json"))
+	b, err := s.root.ReadFile(key(url) + ".json")
 	if err != nil || json.Unmarshal(b, &k) != nil {
 		return kept{}, false
 	}
 	if k.URL != url || filepath.Base(k.File) != k.File || !strings.HasPrefix(k.File, key(url)) {
 		return kept{}, false
 	}
-	info, err := os.Stat(filepath.Join(s.dir, k.File))
+	info, err := s.root.Lstat(k.File)
 	return k, err == nil && info.Mode().IsRegular() && info.Size() == k.Size
 }
 
@@ -106,7 +127,7 @@ func (s *store) open(url string) (*os.File, kept, error) {
 	if !ok {
 		return nil, kept{}, fmt.Errorf("there is no copy of %s", redacted(url))
 	}
-	f, err := os.Open(filepath.Join(s.dir, k.File))
+	f, err := s.guard.do(func() (*os.File, error) { return s.root.Open(k.File) })
 	if err != nil {
 		delete(s.all, url) // somebody removed it: the next one downloads it
 		return nil, kept{}, err
@@ -121,11 +142,11 @@ func (s *store) save(url string, header http.Header, content io.Reader, limit in
 	if k.Modified, err = http.ParseTime(k.LastModified); err != nil {
 		k.Modified = time.Now().UTC().Truncate(time.Second)
 	}
-	part, err := os.CreateTemp(s.dir, key(url)+"-*.part")
+	part, name, err := s.create(key(url))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(part.Name()) // fails once it has been renamed
+	defer s.root.Remove(name) // fails once it has been renamed
 	sum := sha256.New()
 	k.Size, err = io.Copy(io.MultiWriter(part, sum), content)
 	if err == nil && k.Size > limit {
@@ -142,38 +163,45 @@ func (s *store) save(url string, header http.Header, content io.Reader, limit in
 	}
 	k.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	k.File = key(url) + "-" + k.SHA256[:16] + ".data"
-	return s.replace(url, part.Name(), k)
+	return s.replace(url, name, k)
 }
 
 // replace puts a finished download in the place of a copy.
 func (s *store) replace(url, part string, k kept) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := os.Rename(part, filepath.Join(s.dir, k.File)); err != nil {
+	if err := s.root.Rename(part, k.File); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(s.dir, key(url)+".json"), b); err != nil {
+	if err := s.writeDurably(key(url)+".json", b); err != nil {
 		return err
 	}
 	if old, ok := s.all[url]; ok && old.File != k.File {
-		os.Remove(filepath.Join(s.dir, old.File)) // those who read it go on reading
+		s.root.Remove(old.File) // those who read it go on reading
 	}
 	s.all[url] = k
 	return nil
 }
 
+// create makes a file that nobody has yet, for octets on their way.
+func (s *store) create(stem string) (f *os.File, name string, err error) {
+	name = stem + "-" + rand.Text() + ".part"
+	f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return f, name, err
+}
+
 // writeDurably replaces a file as a whole: after a power cut there is the old
 // one or the new one.
-func writeDurably(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*.part")
+func (s *store) writeDurably(name string, b []byte) error {
+	f, part, err := s.create(name)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once it has been renamed
+	defer s.root.Remove(part) // fails once it has been renamed
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
@@ -182,15 +210,15 @@ func writeDurably(path string, b []byte) error {
 		err = closing
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = s.root.Rename(part, name)
 	}
 	if err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	folder, err := s.root.Open(".")
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return dir.Sync()
+	defer folder.Close()
+	return folder.Sync()
 }

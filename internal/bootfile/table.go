@@ -4,31 +4,85 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"syscall"
+	"slices"
+	"strings"
 )
 
 // Table maps clean names to local files. It is immutable. Only its maker says
 // which files of the host are in it: a client's name is looked up, never
 // joined to a path.
 type Table struct {
-	files map[string]string
+	files  map[string]place
+	folded map[string]string // names in lower case, of parts in AnyCase, to names
+	guard  *guard
 }
 
-// NewTable makes a table of clean names and absolute paths.
-func NewTable(files map[string]string) (*Table, error) {
-	t := &Table{files: make(map[string]string, len(files))}
-	for name, path := range files {
-		if clean, ok := Clean(name); !ok || clean != name {
-			return nil, fmt.Errorf("serving %s: %q is not a clean name", path, name)
+// Part is some files of a table.
+type Part struct {
+	Files map[string]string // clean names to absolute paths
+	// AnyCase finds names however they are spelled: for what Windows loaders
+	// read, which mix \Boot\BCD and boot\bcd.
+	AnyCase bool
+}
+
+// NewTable makes a table. With landlock, and on a kernel that has it, files
+// are opened by threads that can read the folders of these files only.
+func NewTable(landlock bool, parts ...Part) (*Table, error) {
+	t := &Table{files: map[string]place{}, folded: map[string]string{}, guard: &guard{}}
+	folders := places{}
+	for _, part := range parts {
+		for _, name := range slices.Sorted(maps.Keys(part.Files)) {
+			if err := t.add(folders, name, part.Files[name], part.AnyCase); err != nil {
+				return nil, err
+			}
 		}
-		if !filepath.IsAbs(path) {
-			return nil, fmt.Errorf("serving %s as %s: the path is not absolute", path, name)
-		}
-		t.files[name] = path
 	}
-	return t, nil
+	if !landlock || !HasLandlock() {
+		return t, nil
+	}
+	return t, t.restrict()
+}
+
+func (t *Table) add(folders places, name, path string, anyCase bool) error {
+	if clean, ok := Clean(name); !ok || clean != name {
+		return fmt.Errorf("serving %s: %q is not a clean name", path, name)
+	}
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("serving %s as %s: the path is not absolute", path, name)
+	}
+	if have, ok := t.files[name]; ok {
+		return fmt.Errorf("serving %s as %s: %s has that name", path, name, have.path)
+	}
+	if anyCase {
+		lower := strings.ToLower(name)
+		if have, ok := t.folded[lower]; ok {
+			return fmt.Errorf("serving %s: %s has the same name but for upper and lower case, which Windows loaders do not tell apart; remove one", path, t.files[have].path)
+		}
+		t.folded[lower] = name
+	}
+	t.files[name] = folders.find(path)
+	return nil
+}
+
+// restrict makes the guard of all places, which are few folders.
+func (t *Table) restrict() (err error) {
+	var readable []*os.File
+	seen := map[string]bool{}
+	for _, p := range t.files {
+		if p.err != nil || p.root.Name() != "/" && seen[p.root.Name()] {
+			continue
+		}
+		seen[p.root.Name()] = true
+		if f := p.readable(); f != nil {
+			defer f.Close()
+			readable = append(readable, f)
+		}
+	}
+	t.guard, err = newGuard(readable)
+	return err
 }
 
 // Open opens a file of the table.
@@ -37,12 +91,23 @@ func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 	if !ok {
 		return nil, ErrNotFound
 	}
-	path, ok := t.files[name]
+	p, ok := t.files[name]
 	if !ok {
-		return nil, ErrNotFound
+		if name, ok = t.folded[strings.ToLower(name)]; !ok {
+			return nil, ErrNotFound
+		}
+		p = t.files[name]
 	}
-	f, info, err := openRegular(path)
+	f, err := t.guard.do(p.open)
 	if err != nil {
+		return nil, fmt.Errorf("opening boot file %s: %v", name, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New(p.path + " is not a regular file")
+	}
+	if err != nil {
+		f.Close()
 		return nil, fmt.Errorf("opening boot file %s: %v", name, err)
 	}
 	return &File{
@@ -50,27 +115,6 @@ func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 		ETag:  fmt.Sprintf("\"%x-%x\"", info.Size(), info.ModTime().UnixNano()),
 		Close: f.Close,
 	}, nil
-}
-
-// openRegular opens a file that whoever configured it named by its path. A
-// symbolic link may stand there or on the way, as in /vmlinuz; what it leads
-// to must be a regular file. Nothing of a client is in the path, so there is
-// no root to keep it under.
-func openRegular(path string) (*os.File, os.FileInfo, error) {
-	// Without O_NONBLOCK, opening a FIFO would wait for its other end.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New(path + " is not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
 }
 
 // Chain asks its Openers in turn; the first that knows a name answers, be it

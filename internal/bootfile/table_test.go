@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -45,7 +46,7 @@ func write(t *testing.T, path, content string) string {
 
 func newTable(t *testing.T, files map[string]string) *Table {
 	t.Helper()
-	table, err := NewTable(files)
+	table, err := NewTable(true, Part{Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +121,107 @@ func TestTableFileThatIsNone(t *testing.T) {
 	}
 }
 
+// TestTableFollowsLinksOfTheConfigurationOnly: what an administrator named is
+// followed once, what is exchanged for a link later is not.
+func TestTableFollowsLinksOfTheConfigurationOnly(t *testing.T) {
+	base := t.TempDir()
+	for _, dir := range []string{"boot", "srv", "outside"} {
+		if err := os.Mkdir(filepath.Join(base, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(to, name string) {
+		os.Remove(filepath.Join(base, name))
+		if err := os.Symlink(to, filepath.Join(base, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(base, "boot/vmlinuz-6.1"), "kernel")
+	write(t, filepath.Join(base, "outside/secret"), "secret")
+	for _, name := range []string{"near", "far", "absolute", "folder"} {
+		write(t, filepath.Join(base, "srv", name), name)
+	}
+	link("boot/vmlinuz-6.1", "vmlinuz")
+	files := map[string]string{"vmlinuz": filepath.Join(base, "vmlinuz"), "later": filepath.Join(base, "srv/later")}
+	for _, name := range []string{"near", "far", "absolute", "folder"} {
+		files[name] = filepath.Join(base, "srv", name)
+	}
+	for _, landlock := range []bool{true, false} {
+		table, err := NewTable(landlock, Part{Files: files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		link("outside/secret", "vmlinuz")
+		link("folder", "srv/near")
+		link("../outside/secret", "srv/far")
+		link(filepath.Join(base, "srv/folder"), "srv/absolute")
+		write(t, filepath.Join(base, "srv/later"), "later")
+		for name, want := range map[string]string{"vmlinuz": "kernel", "near": "folder", "later": "later", "folder": "folder"} {
+			if b, _ := read(t, table, name); string(b) != want {
+				t.Errorf("landlock %v: %s reads %q, want %q", landlock, name, b, want)
+			}
+		}
+		for name, to := range map[string]string{"far": "../outside/secret", "absolute": filepath.Join(base, "srv/folder")} {
+			_, err := table.Open(context.Background(), request(name))
+			want := fmt.Sprintf("opening boot file %s: %s has become a link to %s, which is followed only inside %s", name, files[name], to, filepath.Join(base, "srv"))
+			if err == nil || errors.Is(err, ErrNotFound) || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("landlock %v: %s: %v; want %q", landlock, name, err, want)
+			}
+		}
+		// As it was, for the other round.
+		link("boot/vmlinuz-6.1", "vmlinuz")
+		for _, name := range []string{"near", "far", "absolute"} {
+			os.Remove(files[name])
+			write(t, files[name], name)
+		}
+		os.Remove(files["later"])
+	}
+}
+
+func TestTableFolderThatComesLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "linux")
+	table := newTable(t, map[string]string{"linux": path})
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "kernel")
+	_, err := table.Open(context.Background(), request("linux"))
+	if err == nil || errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "when the configuration was loaded") {
+		t.Errorf("error %v", err)
+	}
+	if b, _ := read(t, newTable(t, map[string]string{"linux": path}), "linux"); string(b) != "kernel" {
+		t.Errorf("after a reload it reads %q", b)
+	}
+}
+
+func TestTableInAnyCase(t *testing.T) {
+	dir := t.TempDir()
+	bcd, linux := write(t, filepath.Join(dir, "BCD"), "bcd"), write(t, filepath.Join(dir, "linux"), "kernel")
+	table, err := NewTable(true,
+		Part{Files: map[string]string{"windows/Boot/BCD": bcd}, AnyCase: true},
+		Part{Files: map[string]string{"img/linux": linux}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"windows/Boot/BCD", `windows\boot\bcd`, `/WINDOWS/boot\BCD` + "\xff"} {
+		if b, f := read(t, table, name); string(b) != "bcd" || f.Name != "windows/Boot/BCD" {
+			t.Errorf("%q reads %q as %s", name, b, f.Name)
+		}
+	}
+	for _, name := range []string{"img/LINUX", "IMG/linux", "windows/Boot/BC"} {
+		if _, err := table.Open(context.Background(), request(name)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	_, err = NewTable(true, Part{Files: map[string]string{"Boot/BCD": "/srv/Boot/BCD", "boot/bcd": "/srv/boot/bcd"}, AnyCase: true})
+	if err == nil || !strings.Contains(err.Error(), "/srv/Boot/BCD") || !strings.Contains(err.Error(), "/srv/boot/bcd") {
+		t.Errorf("two names that differ in case: %v", err)
+	}
+}
+
 func TestNewTableRefuses(t *testing.T) {
 	for name, path := range map[string]string{"/linux": "/srv/linux", "a/../b": "/srv/linux", "": "/srv/linux", "linux": "srv/linux"} {
-		if _, err := NewTable(map[string]string{name: path}); err == nil {
+		if _, err := NewTable(true, Part{Files: map[string]string{name: path}}); err == nil {
 			t.Errorf("a table of %q at %q was made", name, path)
 		}
 	}

@@ -41,6 +41,7 @@ type Server struct {
 	Share    Share
 	Options  []model.Option // for all subnets where addresses are given
 	NBP      string         // the user's boot programs; default <Data>/nbp
+	Landlock bool           // the kernel guards what is served, where it can; default true
 }
 
 // TFTP is [tftp].
@@ -129,6 +130,7 @@ func Default() *Config {
 			DHCPAt:   builtIn,
 			Share:    Share{Index: 1, Of: 1},
 			NBP:      defaultData + "/nbp",
+			Landlock: true,
 		},
 		Boot: Boot{
 			Unknown:   model.TargetMenu,

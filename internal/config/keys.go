@@ -36,6 +36,7 @@ func keysOf(section string) []key {
 			{"upstream", `["10.77.2.3"]`},
 			{"share", `"1/2"`},
 			{"nbp", `"/srv/nbp"`},
+			{"landlock", `"off"`},
 			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "boot":

@@ -14,6 +14,9 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "nbp", pathUnder(c.Data)); ok {
 		c.NBP = v.v
 	}
+	if v, ok := one(s, "landlock", parseSwitch); ok {
+		c.Landlock = v.v
+	}
 	c.Interfaces = values(some(s, "interfaces", parseInterface))
 	if v, ok := one(s, "address", parseAddr); ok {
 		c.Address = v.v

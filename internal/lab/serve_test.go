@@ -100,6 +100,45 @@ func TestServeReloads(t *testing.T) {
 	hobnail.WaitFor(`\[server\] http cannot change while the server runs`, stopTime)
 }
 
+// TestServeGuardsItsFiles: a kernel that somebody exchanges for a link out of
+// its folder is not served, the log says what became of it, and the rest goes
+// on.
+func TestServeGuardsItsFiles(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t)
+	srv := s.Host("srv", s.core, "10.77.1.2/24", "10.77.1.1")
+	first := s.WriteFile("srv/first", "the first kernel")
+	second := s.WriteFile("srv/second", "the second kernel")
+	secret := s.WriteFile("secret", "nobody may read this")
+	hobnail := srv.Hobnail(serverConf + "\n[[image]]\nname = \"one\"\nkernel = \"" + first + "\"\n" +
+		"[[image]]\nname = \"two\"\nkernel = \"" + second + "\"\n")
+	if !strings.Contains(hobnail.Output(), "files: only what the configuration names is served") {
+		t.Errorf("the start does not say how files are guarded:\n%s", hobnail.Output())
+	}
+	get := func(name string) string { return srv.Run("curl", "-s", "http://10.77.1.2:8080/img/"+name) }
+	if got := get("one/first"); got != "the first kernel" {
+		t.Errorf("before anything happens the kernel reads %q", got)
+	}
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, first); err != nil {
+		t.Fatal(err)
+	}
+	if got := get("one/first"); !strings.HasPrefix(got, "The file could not be read") {
+		t.Errorf("exchanged for a link it reads %q", got)
+	}
+	hobnail.WaitFor(`first has become a link to \S+secret, which is followed only inside `, stopTime)
+	if got := get("two/second"); got != "the second kernel" {
+		t.Errorf("the other kernel reads %q", got)
+	}
+	hobnail.Signal(syscall.SIGHUP) // whoever may reload may also mean the link
+	hobnail.WaitFor(`configuration loaded`, stopTime)
+	if got := get("one/first"); got != "nobody may read this" {
+		t.Errorf("after a reload the link reads %q", got)
+	}
+}
+
 // TestServeWithoutRoot: three capabilities are enough.
 func TestServeWithoutRoot(t *testing.T) {
 	t.Parallel()

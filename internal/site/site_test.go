@@ -77,7 +77,7 @@ func newSiteWith(t *testing.T, programDir string) *Site {
 			files[f.Name] = f.Path
 		}
 	}
-	table, err := bootfile.NewTable(files)
+	table, err := bootfile.NewTable(true, bootfile.Part{Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func TestHostilePaths(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	table, err := bootfile.NewTable(map[string]string{"boot/linux": inside})
+	table, err := bootfile.NewTable(true, bootfile.Part{Files: map[string]string{"boot/linux": inside}})
 	if err != nil {
 		t.Fatal(err)
 	}
