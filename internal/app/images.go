@@ -10,6 +10,7 @@ import (
 	"hobnail/internal/bootfile"
 	"hobnail/internal/event"
 	"hobnail/internal/image"
+	"hobnail/internal/site"
 )
 
 // imageFiles makes the tree of all image files: those on this host, those of
@@ -26,7 +27,8 @@ func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 			}
 		}
 	}
-	table, err := bootfile.NewTable(l.Config.Server.Landlock, bootfile.Part{Files: local})
+	table, err := bootfile.NewTable(l.Config.Server.Landlock,
+		bootfile.Part{Files: local}, bootfile.Part{Files: site.WindowsFiles(l.Programs), AnyCase: true})
 	if err != nil || len(remote) == 0 {
 		return table, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hobnail/internal/model"
@@ -17,6 +18,7 @@ import (
 // Load and is safe for concurrent use.
 type Inventory struct {
 	items    []item // sorted by order
+	windows  map[model.Arch]map[string]string
 	embedded bool
 }
 
@@ -24,6 +26,7 @@ type Inventory struct {
 type item struct {
 	Program
 	user    bool // from the user's folder
+	anyCase bool // found however its name is spelled: it lies beside a boot manager of Windows
 	modTime time.Time
 	content func() ([]byte, error) // the same bytes at every call; safe for concurrent use
 }
@@ -43,11 +46,13 @@ func Load(userDir string) (*Inventory, []Fault, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	own, faults, err := loadUser(userDir)
+	own, err := loadUser(userDir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return newInventory(set, own), faults, nil
+	v := newInventory(set, own.items)
+	v.windows = own.windows
+	return v, own.faults, nil
 }
 
 // newInventory merges the embedded set, which may be nil, with the user's
@@ -55,7 +60,7 @@ func Load(userDir string) (*Inventory, []Fault, error) {
 func newInventory(set *set, own []item) *Inventory {
 	v := &Inventory{items: own, embedded: set != nil}
 	for _, it := range set.items() {
-		if _, overridden := v.find(it.Arch, it.File); !overridden {
+		if _, overridden := v.exactly(it.Arch, it.File); !overridden {
 			v.items = append(v.items, it)
 		}
 	}
@@ -119,15 +124,29 @@ func (v *Inventory) Find(a model.Arch, l Loader) (p Program, ok bool) {
 	return Program{}, false
 }
 
-// FindFile gives the program of a name, spelled exactly so.
+// FindFile gives the program of a name. Where a boot manager of Windows lies
+// in the user's folder, the files beside it are found in any case; all others
+// are spelled exactly so.
 func (v *Inventory) FindFile(a model.Arch, file string) (p Program, ok bool) {
 	it, ok := v.find(a, file)
 	return it.Program, ok
 }
 
-func (v *Inventory) find(a model.Arch, file string) (item, bool) {
+func (v *Inventory) exactly(a model.Arch, file string) (item, bool) {
 	for _, it := range v.items {
 		if it.Arch == a && it.File == file {
+			return it, true
+		}
+	}
+	return item{}, false
+}
+
+func (v *Inventory) find(a model.Arch, file string) (item, bool) {
+	if it, ok := v.exactly(a, file); ok {
+		return it, true
+	}
+	for _, it := range v.items {
+		if it.anyCase && it.Arch == a && strings.EqualFold(it.File, file) {
 			return it, true
 		}
 	}

@@ -196,11 +196,11 @@ func TestOverrides(t *testing.T) {
 				files["uefi-x64/"+f] = user
 			}
 			dir := folder(t, files)
-			own, faults, err := loadUser(dir)
-			if err != nil || faults != nil {
-				t.Fatalf("faults %v, error %v", faults, err)
+			own, err := loadUser(dir)
+			if err != nil || own.faults != nil {
+				t.Fatalf("faults %v, error %v", own.faults, err)
 			}
-			v := newInventory(s, own)
+			v := newInventory(s, own.items)
 			p, ok := v.Find(model.ArchX64, tt.kind)
 			if ok != (tt.want != "") || p.File != tt.want || strings.HasPrefix(p.Source, dir) != tt.own {
 				t.Errorf("found %v: %q from %q", ok, p.File, p.Source)

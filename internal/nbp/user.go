@@ -28,37 +28,39 @@ func (f Fault) String() string { return f.Path + " " + f.Text }
 
 // loadUser reads dir/ARCHITECTURE/FILE. Hidden files are passed over in
 // silence. The folder is opened as an os.Root: no symbolic link leads out.
-func loadUser(dir string) ([]item, []Fault, error) {
+func loadUser(dir string) (*userFolder, error) {
+	u := &userFolder{dir: dir, windows: map[model.Arch]map[string]string{}}
 	if dir == "" {
-		return nil, nil, nil
+		return u, nil
 	}
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return u, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading boot programs in %s: %v", dir, err)
+		return nil, fmt.Errorf("reading boot programs in %s: %v", dir, err)
 	}
 	defer root.Close()
 	folders, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading boot programs in %s: %v", dir, err)
+		return nil, fmt.Errorf("reading boot programs in %s: %v", dir, err)
 	}
-	u := userFolder{root: root, dir: dir}
+	u.root = root
 	for _, folder := range folders {
 		if !strings.HasPrefix(folder.Name(), ".") {
 			u.loadArch(folder.Name())
 		}
 	}
-	return u.items, u.faults, nil
+	return u, nil
 }
 
 // userFolder collects what is found while the folder is read.
 type userFolder struct {
-	root   *os.Root
-	dir    string
-	items  []item
-	faults []Fault
+	root    *os.Root
+	dir     string
+	items   []item
+	windows map[model.Arch]map[string]string // as Inventory.Windows
+	faults  []Fault
 }
 
 func (u *userFolder) fault(f Fault, name ...string) {
@@ -78,11 +80,23 @@ func (u *userFolder) loadArch(folder string) {
 		u.fault(Fault{Arch: a, Text: fmt.Sprintf("cannot be read: %v", err)}, folder)
 		return
 	}
+	anyCase := slices.ContainsFunc(files, func(f fs.DirEntry) bool { return startsWindows(f.Name()) })
+	seen := sameToWindows{}
 	for _, file := range files {
 		if strings.HasPrefix(file.Name(), ".") {
 			continue
 		}
+		if anyCase && file.IsDir() {
+			u.loadTree(a, file.Name(), seen)
+			continue
+		}
 		it, err := u.load(a, file.Name())
+		if err == nil && anyCase {
+			it.anyCase = true
+			if other := seen.add(file.Name()); other != "" {
+				err = errors.New(twice(other))
+			}
+		}
 		if err != nil {
 			u.fault(Fault{Arch: a, Machine: it.Machine, Text: err.Error()}, folder, file.Name())
 			continue

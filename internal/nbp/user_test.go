@@ -58,11 +58,11 @@ func TestUserFolder(t *testing.T) {
 		"bios/undionly.kpxe":        bios,
 		"bios/menu.c32":             bios,
 	})
-	own, faults, err := loadUser(dir)
-	if err != nil || faults != nil {
-		t.Fatalf("faults %v, error %v", faults, err)
+	own, err := loadUser(dir)
+	if err != nil || own.faults != nil {
+		t.Fatalf("faults %v, error %v", own.faults, err)
 	}
-	v := newInventory(nil, own)
+	v := newInventory(nil, own.items)
 	want := []string{
 		"bios/undionly.kpxe ipxe",
 		"bios/menu.c32 support",
@@ -117,15 +117,15 @@ func TestFaults(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "uefi-x64/README.txt"), maxUserFile+1); err != nil {
 		t.Fatal(err)
 	}
-	own, faults, err := loadUser(dir)
+	own, err := loadUser(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"uefi-x64/good.efi custom", "uefi-x64/relative.efi custom"}, names(newInventory(nil, own).Programs())); diff != "" {
+	if diff := cmp.Diff([]string{"uefi-x64/good.efi custom", "uefi-x64/relative.efi custom"}, names(newInventory(nil, own.items).Programs())); diff != "" {
 		t.Errorf("programs (-want +got):\n%s", diff)
 	}
 	got := map[string]string{}
-	for _, f := range faults {
+	for _, f := range own.faults {
 		got[strings.TrimPrefix(f.Path, dir+"/")] = f.Text
 	}
 	for path, part := range map[string]string{
@@ -160,7 +160,7 @@ func TestFaults(t *testing.T) {
 // A fault names all that a program needs to explain it.
 func TestFaultFields(t *testing.T) {
 	dir := folder(t, map[string][]byte{"uefi-arm64/ipxe.efi": x64})
-	_, faults, err := loadUser(dir)
+	own, err := loadUser(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,23 +170,23 @@ func TestFaultFields(t *testing.T) {
 		Machine: "x86-64 PE32+",
 		Text:    "is built for x86-64 PE32+ (uefi-x64), but machines of uefi-arm64 need AArch64 PE32+",
 	}}
-	if diff := cmp.Diff(want, faults); diff != "" {
+	if diff := cmp.Diff(want, own.faults); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if s := faults[0].String(); s != want[0].Path+" "+want[0].Text {
+	if s := own.faults[0].String(); s != want[0].Path+" "+want[0].Text {
 		t.Errorf("as text: %q", s)
 	}
 }
 
 func TestUserFolderMissing(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "none")} {
-		own, faults, err := loadUser(dir)
-		if own != nil || faults != nil || err != nil {
-			t.Errorf("%q: %v, %v, %v", dir, own, faults, err)
+		own, err := loadUser(dir)
+		if err != nil || own.items != nil || own.faults != nil {
+			t.Errorf("%q: %+v, %v", dir, own, err)
 		}
 	}
 	file := filepath.Join(folder(t, map[string][]byte{"file": nil}), "file")
-	if _, _, err := loadUser(file); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := loadUser(file); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("a file as folder: error %v", err)
 	}
 }
@@ -196,7 +196,7 @@ func TestUserFolderMissing(t *testing.T) {
 func TestUserFileIsServedAsItWasLoaded(t *testing.T) {
 	dir := folder(t, map[string][]byte{"uefi-x64/ipxe.efi": x64})
 	path := filepath.Join(dir, "uefi-x64/ipxe.efi")
-	own, _, err := loadUser(dir)
+	own, err := loadUser(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestUserFileIsServedAsItWasLoaded(t *testing.T) {
 	if err := os.WriteFile(path, arm64, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	v := newInventory(nil, own)
+	v := newInventory(nil, own.items)
 	content, size, modTime, err := v.Open(model.ArchX64, "ipxe.efi")
 	if err != nil {
 		t.Fatal(err)
@@ -222,6 +222,66 @@ func TestUserFileIsServedAsItWasLoaded(t *testing.T) {
 	for _, file := range []string{"none.efi", "IPXE.EFI", "../uefi-x64/ipxe.efi", ""} {
 		if _, _, _, err := v.Open(model.ArchX64, file); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("opening %q: error %v", file, err)
+		}
+	}
+}
+
+// TestWindowsFolder: beside a boot manager of Windows names are found in any
+// case, in folders too; two that differ in case alone are told.
+func TestWindowsFolder(t *testing.T) {
+	dir := folder(t, map[string][]byte{
+		"uefi-x64/bootmgfw.efi":               x64,
+		"uefi-x64/ipxe.efi":                   x64,
+		"uefi-x64/Boot/BCD":                   []byte("bcd"),
+		"uefi-x64/Boot/Fonts/wgl4_boot.ttf":   []byte("font"),
+		"uefi-x64/boot/bcd":                   []byte("another"),
+		"uefi-x64/sources/.hidden":            []byte("passed over"),
+		"uefi-x64/sources/boot image.wim":     []byte("wim"),
+		"uefi-arm64/snponly.efi":              arm64,
+		"uefi-arm64/boot/bcd":                 []byte("no Windows here"),
+		"uefi-riscv64/bootmgfw.efi.sig/empty": nil,
+	})
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "uefi-x64/Boot/link")); err != nil {
+		t.Fatal(err)
+	}
+	v, faults, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[model.Arch]map[string]string{model.ArchX64: {
+		"Boot/BCD":                 filepath.Join(dir, "uefi-x64/Boot/BCD"),
+		"Boot/Fonts/wgl4_boot.ttf": filepath.Join(dir, "uefi-x64/Boot/Fonts/wgl4_boot.ttf"),
+	}}
+	if diff := cmp.Diff(want, v.Windows()); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	var told []string
+	for _, f := range faults {
+		told = append(told, strings.TrimPrefix(f.String(), dir+"/"))
+	}
+	slices.Sort(told)
+	wantTold := []string{
+		"uefi-arm64/boot is a folder; boot programs lie in uefi-arm64 itself",
+		"uefi-riscv64/bootmgfw.efi.sig is a folder; boot programs lie in uefi-riscv64 itself",
+		"uefi-x64/Boot/link is not a regular file",
+		"uefi-x64/boot/bcd has the same name as Boot/BCD but for upper and lower case, which Windows loaders do not tell apart; remove one",
+		"uefi-x64/sources/boot image.wim has a name that is not served; use letters, digits and -._+",
+	}
+	if diff := cmp.Diff(wantTold, told); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	for _, tc := range []struct {
+		arch model.Arch
+		file string
+		want string
+	}{
+		{model.ArchX64, "BOOTMGFW.EFI", "bootmgfw.efi"},
+		{model.ArchX64, "iPXE.efi", "ipxe.efi"},
+		{model.ArchX64, "SHIMX64.EFI", ""}, // embedded: as it is spelled
+		{model.ArchARM64, "SNPONLY.EFI", ""},
+	} {
+		if p, ok := v.FindFile(tc.arch, tc.file); ok != (tc.want != "") || p.File != tc.want {
+			t.Errorf("%s %s: found %q, want %q", tc.arch, tc.file, p.File, tc.want)
 		}
 	}
 }

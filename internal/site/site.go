@@ -11,11 +11,14 @@
 //	img/<image>/<file>                kernels, initial RAM disks, images
 //	<program>                         a boot program by its bare name, for DHCP
 //	                                  servers that somebody else configured
+//	Boot/BCD, m/<mac>/<arch>/Boot/BCD what lies beside a boot manager of Windows,
+//	                                  in any case
 package site
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -39,7 +42,7 @@ import (
 type Site struct {
 	Policy   *policy.Policy
 	Programs *nbp.Inventory
-	Images   bootfile.Opener // names below img/
+	Images   bootfile.Opener // names below img/, and those of WindowsFiles
 	Boots    *boots.Memory
 	Started  time.Time // modification time of generated files and embedded programs
 }
@@ -66,12 +69,20 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 			r.Name = p.File
 			return s.Images.Open(ctx, r)
 		}
-		return s.program(r, name, p.Arch, p.File)
+		f, err := s.program(r, name, p.Arch, p.File)
+		if errors.Is(err, bootfile.ErrNotFound) {
+			return s.windows(ctx, r, p.Arch, p.File)
+		}
+		return f, err
 	}
 	if kind := scriptKind(name); kind != nil {
 		return s.script(r, name, kind, s.byName(model.BootPath{File: name}, r))
 	}
-	return s.bareProgram(r, name)
+	f, err := s.bareProgram(r, name)
+	if errors.Is(err, bootfile.ErrNotFound) {
+		return s.windows(ctx, r, s.windowsArch(r), name)
+	}
+	return f, err
 }
 
 // renderer writes a menu in the language of one loader.
@@ -173,9 +184,9 @@ func (s *Site) program(r bootfile.Request, name string, arch model.Arch, file st
 // shims ask for at the root, the machine that asks must be known.
 func (s *Site) bareProgram(r bootfile.Request, name string) (*bootfile.File, error) {
 	var archs []model.Arch
-	for _, p := range s.Programs.Programs() {
-		if p.File == name {
-			archs = append(archs, p.Arch)
+	for _, a := range model.Archs() {
+		if _, ok := s.Programs.FindFile(a, name); ok {
+			archs = append(archs, a)
 		}
 	}
 	if len(archs) == 1 {

@@ -77,7 +77,7 @@ func newSiteWith(t *testing.T, programDir string) *Site {
 			files[f.Name] = f.Path
 		}
 	}
-	table, err := bootfile.NewTable(true, bootfile.Part{Files: files})
+	table, err := bootfile.NewTable(true, bootfile.Part{Files: files}, bootfile.Part{Files: WindowsFiles(programs), AnyCase: true})
 	if err != nil {
 		t.Fatal(err)
 	}
