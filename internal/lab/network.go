@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"hobnail/internal/lab/link"
 )
 
 // Link is one broadcast domain: a bridge in a namespace of its own, with no
@@ -94,6 +96,21 @@ func (l *Lab) Cable(name, cidr string, to *Host, there string) *Host {
 	l.ifup(h.ns, "eth0", cidr)
 	l.ifup(to.ns, name, there)
 	return h
+}
+
+// Wire makes a host as Cable does, joined by a cable with a length and faults.
+// cpu is the processor that does its work, as in link.Join.
+func (l *Lab) Wire(name, cidr string, to *Host, there string, f link.Faults, cpu int) (*Host, *link.Link) {
+	l.t.Helper()
+	h := &Host{Name: name, Ports: []Port{{Addr: netip.MustParsePrefix(cidr)}}, lab: l, ns: l.newNetns(name)}
+	w, err := link.Join(link.End{Netns: string(h.ns), Name: "eth0"}, link.End{Netns: string(to.ns), Name: name}, f, cpu)
+	if err != nil {
+		l.t.Fatalf("joining %s and %s: %v", name, to.Name, err)
+	}
+	l.onClose(func() { w.Close() })
+	l.ifup(h.ns, "eth0", cidr)
+	l.ifup(to.ns, name, there)
+	return h, w
 }
 
 // ifup gives an interface its address and switches it on.
