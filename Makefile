@@ -10,7 +10,7 @@ LAB ?= .
 KIND ?= uefi-x64-secure
 # Which parts make bench runs, and how often: make bench BENCH=dora ROUNDS=5
 BENCH ?=
-ROUNDS ?= 3
+ROUNDS ?= 5
 # How often make proof-kills kills the server
 KILLS ?= 1000
 # How long proof-chaos troubles two servers

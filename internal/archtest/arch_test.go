@@ -61,9 +61,11 @@ var rooms = []room{
 	{"app", "bootfile boots config control event image lease model nbp netio policy probe ramdisk serve site upstream", false, "the wiring: the only room that knows all"},
 	{"cli", "app classify config image model nbp policy sim wire", false, "flags in, text out: no decision is taken here"},
 	{"dhcpsim", "boots classify config event lease model netio policy reply serve wire", false, "a site by chance, with the real server in it; hobnail does not know it"},
-	{"lab", "", false, "the lab treats hobnail as any other server: from outside"},
+	{"lab/link", "", false, "a cable knows nothing of what passes"},
+	{"lab", "lab/link", false, "the lab treats hobnail as any other server: from outside"},
 	{"bench/dhcpload", "netio wire", false, "load comes from outside, over the wire"},
-	{"bench", "bench/dhcpload lab", false, "servers are measured from outside, hobnail as the others"},
+	{"bench/tftpload", "wire", false, "load comes from outside, over the wire"},
+	{"bench", "bench/dhcpload bench/tftpload lab lab/link", false, "servers are measured from outside, hobnail as the others"},
 	{"lab/demo", "lab", false, "the lab treats hobnail as any other server: from outside"},
 }
 

@@ -24,6 +24,7 @@ const startup = 30 * time.Second
 type bench struct {
 	rounds int
 	only   []string // parts; none: all
+	short  bool     // smaller files: to see whether it runs, not how fast
 	names  []string // beginnings of servers' names; none: all
 	out    io.Writer
 
@@ -32,6 +33,14 @@ type bench struct {
 	load  *lab.Host
 	hosts int                // that were made for servers
 	peak  map[string]float64 // exchanges a second, by server
+	root  string             // the files that TFTP servers give
+}
+
+// part is one of what there is to run. Parts that belong together have a
+// common word before a hyphen.
+type part struct {
+	name string
+	run  func()
 }
 
 // figure is what one server did in one round.
@@ -45,16 +54,23 @@ func (b *bench) run(t lab.TB) {
 	b.t, b.lab, b.peak = t, lab.New(t), map[string]float64{}
 	b.load = b.lab.Router("load")
 	b.machine()
-	for _, part := range []struct {
-		name string
-		run  func()
-	}{
-		{"dora", b.dora}, {"leases", b.leases}, {"latency", b.latency}, {"offers", b.offers}, {"perfdhcp", b.perfdhcp},
-	} {
-		if len(b.only) == 0 || slices.Contains(b.only, part.name) {
+	for _, part := range b.parts() {
+		if b.wants(part.name) {
 			part.run()
 		}
 	}
+}
+
+func (b *bench) parts() []part {
+	parts := []part{{"dora", b.dora}, {"leases", b.leases}, {"latency", b.latency}, {"offers", b.offers}, {"perfdhcp", b.perfdhcp}}
+	return append(parts, b.tftpParts()...)
+}
+
+// wants says whether a part is to be run: all are, or those that are named by
+// themselves or by their common word.
+func (b *bench) wants(name string) bool {
+	group, _, _ := strings.Cut(name, "-")
+	return len(b.only) == 0 || slices.Contains(b.only, name) || slices.Contains(b.only, group)
 }
 
 // chosen leaves of the servers hobnail and those that are asked for.

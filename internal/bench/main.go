@@ -20,11 +20,15 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "load" { // a copy of ours, inside a namespace
 		exit(loadFrom(os.Args[2]))
 	}
-	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp")
+	if len(os.Args) > 2 && os.Args[1] == "tftp" {
+		exit(tftpFrom(os.Args[2]))
+	}
+	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp, tftp or one of tftp-one, tftp-many, tftp-rtt, tftp-loss, tftp-cpu, tftp-abuse")
 	peers := flag.String("peers", "", "comma-separated beginnings of the names of servers to run beside hobnail; none: all")
-	rounds := flag.Int("rounds", 3, "how often everything is run, in turn; medians are printed")
+	short := flag.Bool("short", false, "fetch less: to see that everything runs; the figures of TFTP mean little")
+	rounds := flag.Int("rounds", 5, "how often everything is run, in turn; medians are printed")
 	flag.Parse()
-	b := &bench{rounds: *rounds, out: os.Stdout}
+	b := &bench{rounds: *rounds, short: *short, out: os.Stdout}
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
 	}
