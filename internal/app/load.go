@@ -59,7 +59,7 @@ func Load(path string) (*Loaded, error) {
 		cfg.Server.Name, _ = os.Hostname()
 	}
 	l := &Loaded{Config: cfg}
-	if l.Programs, l.BadNBP, err = nbp.Load(cfg.Server.NBP); err != nil {
+	if l.Programs, l.BadNBP, err = nbp.Load(cfg.Server.NBP, nbp.Rules{}); err != nil {
 		return nil, fmt.Errorf("loading boot programs: %v", err)
 	}
 	l.findImages()

@@ -2,13 +2,13 @@ package nbp
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 )
 
@@ -20,13 +20,13 @@ const maxSignatures = 16
 // that UEFI Secure Boot looks at in images.
 const certTypePKCS7 = 0x0002
 
-// signatures names the signers in a certificate table, in its order:
+// signatures describes the signatures in a certificate table, in its order:
 //
 //	u32 length of this entry with its header; u16 revision; u16 type;
 //	then the signature; entries begin at multiples of 8
 //
 // An error says which entry cannot be read, with those before it.
-func signatures(table []byte) ([]Signature, error) {
+func signatures(table []byte, image digester) ([]Signature, error) {
 	var all []Signature
 	le := binary.LittleEndian
 	for n := 1; len(table) >= 8; n++ {
@@ -41,7 +41,7 @@ func signatures(table []byte) ([]Signature, error) {
 			return all, fmt.Errorf("more than %d signatures", maxSignatures)
 		}
 		if le.Uint16(table[6:]) == certTypePKCS7 {
-			s, err := signerOf(table[8:length])
+			s, err := signatureOf(table[8:length], image)
 			if err != nil {
 				return all, fmt.Errorf("signature %d cannot be read: %v", n, err)
 			}
@@ -52,74 +52,53 @@ func signatures(table []byte) ([]Signature, error) {
 	return all, nil
 }
 
-// signedData is as much of PKCS #7's SignedData (RFC 2315 section 9.1) as
-// names the signer. A general parser will not do: it expects the signed
-// content to be an octet string, where Authenticode has a structure of its
-// own (SpcIndirectDataContent).
-type signedData struct {
-	Version          int
-	DigestAlgorithms asn1.RawValue
-	Content          asn1.RawValue
-	Certificates     asn1.RawValue `asn1:"optional,tag:0"`
-	CRLs             asn1.RawValue `asn1:"optional,tag:1"`
-	Signers          []signerInfo  `asn1:"set"`
-}
-
-// signerInfo is the beginning of RFC 2315's section 9.2; the digest and what
-// follows it are left unread.
-type signerInfo struct {
-	Version int
-	Cert    struct {
-		Issuer asn1.RawValue
-		Serial *big.Int
-	}
-}
-
-// signerOf names the signer of one Authenticode signature, which always has
-// exactly one.
-func signerOf(der []byte) (Signature, error) {
-	var outer struct {
-		Type    asn1.ObjectIdentifier
-		Content asn1.RawValue `asn1:"explicit,tag:0"`
-	}
-	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+// signatureOf describes one Authenticode signature: who made it, and whether
+// it holds.
+func signatureOf(der []byte, image digester) (Signature, error) {
+	signed, err := parseSigned(der)
+	if err != nil {
 		return Signature{}, err
 	}
-	if !outer.Type.Equal(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}) {
-		return Signature{}, errors.New("not PKCS #7 signed data")
+	chain := signed.chain()
+	s := Signature{Issuer: commonName(signed.Issuer), Digest: hex.EncodeToString(signed.Digest)}
+	if signed.Hash != 0 {
+		s.Algorithm = signed.Hash.String()
 	}
-	var data signedData
-	if _, err := asn1.Unmarshal(outer.Content.Bytes, &data); err != nil {
-		return Signature{}, err
+	if len(chain) > 0 {
+		s.Signer = commonName(chain[0].Subject.ToRDNSequence())
 	}
-	if len(data.Signers) != 1 {
-		return Signature{}, fmt.Errorf("%d signers, one is allowed", len(data.Signers))
+	for _, c := range chain {
+		s.Chain = append(s.Chain, describeCertificate(c))
 	}
-	return nameSigner(data.Signers[0], data.Certificates.Bytes)
-}
-
-// nameSigner finds the signer's certificate among those enclosed. If it is
-// not there, the signature still names the issuer.
-func nameSigner(signer signerInfo, certificates []byte) (Signature, error) {
-	var issuer pkix.RDNSequence
-	if _, err := asn1.Unmarshal(signer.Cert.Issuer.FullBytes, &issuer); err != nil {
-		return Signature{}, fmt.Errorf("issuer: %v", err)
+	if s.Authority, s.AuthorityProven = authorityOf(chain); s.Authority == "" {
+		s.Authority = s.Issuer
 	}
-	s := Signature{Issuer: commonName(issuer)}
-	for len(certificates) > 0 {
-		var raw asn1.RawValue
-		rest, err := asn1.Unmarshal(certificates, &raw)
-		if err != nil {
-			return s, fmt.Errorf("certificates: %v", err)
-		}
-		certificates = rest
-		cert, err := x509.ParseCertificate(raw.FullBytes)
-		if err != nil || !bytes.Equal(cert.RawIssuer, signer.Cert.Issuer.FullBytes) || cert.SerialNumber.Cmp(signer.Cert.Serial) != 0 {
-			continue // another one of the chain, or one that only its owner understands
-		}
-		s.Signer = commonName(cert.Subject.ToRDNSequence())
+	if err := holds(signed, chain, image); err != nil {
+		s.Fault = err.Error()
 	}
+	s.Verified = s.Fault == ""
 	return s, nil
+}
+
+// digester gives the Authenticode digest of the image that a signature is for.
+type digester func(crypto.Hash) ([]byte, error)
+
+// holds reports why a signature is none of this program; the error ends the
+// sentence "the signature …".
+func holds(s *signed, chain []*x509.Certificate, image digester) error {
+	if s.Hash == 0 {
+		return errors.New("has a digest of a kind that is not known here")
+	}
+	digest, err := image(s.Hash)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot be held against the file: %v", err)
+	case !bytes.Equal(digest, s.Digest):
+		return fmt.Errorf("is for another file: it signs the digest %x, this file's is %x", s.Digest, digest)
+	case len(chain) == 0:
+		return errors.New("does not enclose its signer's certificate")
+	}
+	return s.verify(chain[0])
 }
 
 // commonName is a name's CN, or all of the name if it has none, printable in
@@ -143,6 +122,9 @@ func printable(s string) string {
 	}, s)
 }
 
+// unreadable begins the part of Program.Signer that says what cannot be read.
+const unreadable = "unreadable: "
+
 // signerText says for people who signed a PE image.
 func signerText(all []Signature, err error) string {
 	var parts []string
@@ -154,7 +136,7 @@ func signerText(all []Signature, err error) string {
 		parts = append(parts, fmt.Sprintf("%s (%s)", s.Signer, s.Issuer))
 	}
 	if err != nil {
-		parts = append(parts, "unreadable: "+err.Error())
+		parts = append(parts, unreadable+err.Error())
 	}
 	if len(parts) == 0 {
 		return "unsigned"

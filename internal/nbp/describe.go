@@ -1,6 +1,7 @@
 package nbp
 
 import (
+	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 
@@ -27,7 +28,7 @@ func describe(a model.Arch, file string, b []byte) (Program, error) {
 		return p, err
 	}
 	if image != nil {
-		p.describePE(image)
+		p.describePE(image, b)
 	}
 	if p.Loader == LoaderGRUBProxy {
 		if _, err := findPlace(b); err != nil {
@@ -41,8 +42,16 @@ func describe(a model.Arch, file string, b []byte) (Program, error) {
 	return p, nil
 }
 
-func (p *Program) describePE(image *peImage) {
-	all, err := signatures(image.Certs)
+func (p *Program) describePE(image *peImage, b []byte) {
+	digest := func(h crypto.Hash) ([]byte, error) {
+		w := h.New()
+		err := image.digest(b, w)
+		return w.Sum(nil), err
+	}
+	if sum, err := digest(crypto.SHA256); err == nil {
+		p.Authenticode = hex.EncodeToString(sum)
+	}
+	all, err := signatures(image.Certs, digest)
 	if image.CertsErr != nil {
 		err = image.CertsErr
 	}

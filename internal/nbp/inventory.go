@@ -19,6 +19,7 @@ import (
 type Inventory struct {
 	items    []item // sorted by order
 	windows  map[model.Arch]map[string]string
+	refused  []item // sorted by order; not served
 	embedded bool
 }
 
@@ -36,12 +37,14 @@ type item struct {
 // embedded one of the same name, and comes before all embedded ones of its
 // kind in Find. userDir may be empty or missing.
 //
-// Files that cannot be used are left out and told as faults. An error means
-// that the embedded archive is damaged or userDir cannot be read.
+// Files that cannot be used are left out and told as faults. Those that the
+// rules refuse are left out too, so that an embedded one may take their place,
+// and listed by Refused. An error means that the embedded archive is damaged or
+// userDir cannot be read.
 //
 // The user's files are read into memory here, so that what was looked at is
 // what gets served: a file changed later counts from the next Load.
-func Load(userDir string) (*Inventory, []Fault, error) {
+func Load(userDir string, rules Rules) (*Inventory, []Fault, error) {
 	set, err := openEmbedded()
 	if err != nil {
 		return nil, nil, err
@@ -50,21 +53,29 @@ func Load(userDir string) (*Inventory, []Fault, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v := newInventory(set, own.items)
+	v := newInventory(set, own.items, rules)
 	v.windows = own.windows
 	return v, own.faults, nil
 }
 
 // newInventory merges the embedded set, which may be nil, with the user's
-// items.
-func newInventory(set *set, own []item) *Inventory {
-	v := &Inventory{items: own, embedded: set != nil}
-	for _, it := range set.items() {
+// items, but for those that the rules refuse.
+func newInventory(set *set, own []item, rules Rules) *Inventory {
+	v := &Inventory{embedded: set != nil}
+	v.items, v.refused = rules.judgeAll(own)
+	served, refused := rules.judgeAll(set.items())
+	for _, it := range served {
 		if _, overridden := v.exactly(it.Arch, it.File); !overridden {
 			v.items = append(v.items, it)
 		}
 	}
+	for _, it := range refused {
+		if _, overridden := v.find(it.Arch, it.File); !overridden {
+			v.refused = append(v.refused, it)
+		}
+	}
 	slices.SortFunc(v.items, order)
+	slices.SortFunc(v.refused, order)
 	return v
 }
 
@@ -102,12 +113,25 @@ func falseFirst(a, b bool) int {
 // Without it, "make build" is the remedy.
 func (v *Inventory) HasEmbedded() bool { return v.embedded }
 
-// Programs lists everything, by architecture in the order of model.Archs; of
+// Programs lists everything that is served, by architecture in the order of model.Archs; of
 // one architecture the user's files come first, then the names of Want, and
 // supporting files last.
-func (v *Inventory) Programs() []Program {
-	all := make([]Program, len(v.items))
-	for i, it := range v.items {
+func (v *Inventory) Programs() []Program { return programs(v.items) }
+
+// Refused lists what is not served because Secure Boot would not let it run,
+// or should not, in the same order.
+func (v *Inventory) Refused() []Program { return programs(v.refused) }
+
+// All lists what is served and what is refused, in the same order.
+func (v *Inventory) All() []Program {
+	all := append(slices.Clone(v.items), v.refused...)
+	slices.SortStableFunc(all, order)
+	return programs(all)
+}
+
+func programs(items []item) []Program {
+	all := make([]Program, len(items))
+	for i, it := range items {
 		all[i] = it.Program
 	}
 	return all

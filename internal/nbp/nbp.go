@@ -2,9 +2,9 @@
 // embeds and the user's own folder that overrides it, each file with what its
 // content says of itself (architecture, version, signers, SBAT).
 //
-// It decides only whether a file can run on the machines of the folder it
-// lies in. It does not choose a program for a machine, and it trusts no
-// signature: both are policy's.
+// It decides whether a file can run on the machines of the folder it lies in,
+// and whether it is one that Secure Boot no longer lets run. It does not choose
+// a program for a machine: that is policy's.
 package nbp
 
 import (
@@ -33,27 +33,41 @@ const (
 
 // Program is one boot program, or a file that one needs.
 type Program struct {
-	Arch       model.Arch  `json:"arch"`
-	Loader     Loader      `json:"loader"`
-	File       string      `json:"file"` // its name inside the architecture's folder
-	Size       int64       `json:"size"` // octets
-	SHA256     string      `json:"sha256"`
-	Version    string      `json:"version,omitempty"` // from the content, else the Debian package's; empty: unknown
-	Machine    string      `json:"machine"`           // from the content: "x86-64 PE32+", "x86 real mode"
-	Signer     string      `json:"signer,omitempty"`  // Signatures for people; "unsigned"; empty where nothing can be signed
-	Signatures []Signature `json:"signatures,omitempty"`
-	SBAT       []SBATEntry `json:"sbat,omitempty"`
-	Revokes    []SBATEntry `json:"revokes,omitempty"`     // a shim's newest revocations: the lowest generations it lets run
-	Source     string      `json:"source"`                // "Debian shim-signed 1.51", or the user's file
-	SourceCode string      `json:"source_code,omitempty"` // Debian source packages, "grub2 (= 2.06-13)"; empty for the user's files
-	Licence    string      `json:"licence,omitempty"`     // SPDX expression; empty for the user's files
+	Arch    model.Arch `json:"arch"`
+	Loader  Loader     `json:"loader"`
+	File    string     `json:"file"` // its name inside the architecture's folder
+	Size    int64      `json:"size"` // octets
+	SHA256  string     `json:"sha256"`
+	Version string     `json:"version,omitempty"` // from the content, else the Debian package's; empty: unknown
+	Machine string     `json:"machine"`           // from the content: "x86-64 PE32+", "x86 real mode"
+	// Authenticode is the digest that firmware knows the file by, SHA-256 in
+	// hexadecimal digits; empty where nothing can be signed.
+	Authenticode string      `json:"authenticode,omitempty"`
+	Signer       string      `json:"signer,omitempty"` // Signatures for people; "unsigned"; empty where nothing can be signed
+	Signatures   []Signature `json:"signatures,omitempty"`
+	SBAT         []SBATEntry `json:"sbat,omitempty"`
+	Revokes      []SBATEntry `json:"revokes,omitempty"`     // a shim's newest revocations: the lowest generations it lets run
+	Source       string      `json:"source"`                // "Debian shim-signed 1.51", or the user's file
+	SourceCode   string      `json:"source_code,omitempty"` // Debian source packages, "grub2 (= 2.06-13)"; empty for the user's files
+	Licence      string      `json:"licence,omitempty"`     // SPDX expression; empty for the user's files
+	State        State       `json:"state,omitempty"`       // what follows from Findings
+	Findings     []Finding   `json:"findings,omitempty"`
 }
 
-// Signature names who signed a program, as the signature itself claims:
-// nothing has been verified.
+// Signature is one Authenticode signature.
 type Signature struct {
 	Signer string `json:"signer"` // common name of the signing certificate; empty if it is not enclosed
 	Issuer string `json:"issuer"` // common name of the authority that issued it
+	// Authority is the common name of the authority that the chain goes up to.
+	// It is proven if that authority is one of Microsoft's and its certificate
+	// is in the chain; else it is what the last certificate says.
+	Authority       string        `json:"authority"`
+	AuthorityProven bool          `json:"authority_proven"`
+	Algorithm       string        `json:"algorithm,omitempty"` // of the digest, "SHA-256"; empty if it is not known here
+	Digest          string        `json:"digest"`              // of the file, as it is signed
+	Verified        bool          `json:"verified"`            // the digest is the file's, and the enclosed certificate's key has signed it
+	Fault           string        `json:"fault,omitempty"`     // why it is not; ends the sentence "the signature …"
+	Chain           []Certificate `json:"chain"`               // from the signer up, as far as it is enclosed
 }
 
 // LoaderOf tells a program's kind from its file name, the only thing that

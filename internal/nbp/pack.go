@@ -51,13 +51,14 @@ func Pack(dir string, w io.Writer) error {
 	archive.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
 		return flate.NewWriter(w, flate.BestCompression)
 	})
-	ix := index{Licences: m.Licences}
+	ix := index{Licences: m.Licences, Certificates: map[string][]byte{}}
 	for _, o := range m.Programs {
 		p, err := packProgram(archive, dir, o)
 		if err != nil {
 			return fmt.Errorf("packing boot program %s/%s: %v", o.Arch, o.File, err)
 		}
 		ix.Programs = append(ix.Programs, p)
+		ix.keepCertificates(p)
 	}
 	for _, n := range m.Licences {
 		if _, err := packFile(archive, dir, n.path()); err != nil {

@@ -32,6 +32,8 @@ const (
 //	  +12 u32 offset and +16 u32 number of symbols
 //	  +20 u16 size of the optional header
 //	  +24 optional header: u16 magic 0x10b PE32, 0x20b PE32+
+//	      +60 u32 size of all headers
+//	      +64 u32 checksum
 //	      +68 u16 subsystem
 //	      +92 (PE32), +108 (PE32+) u32 number of data directories
 //	      then the directories, u32 address and u32 size each; number 4 is
@@ -44,7 +46,21 @@ type peImage struct {
 	Sections  []peSection
 	Certs     []byte // the certificate table; empty if there is none
 	CertsErr  error  // why the table that the header names cannot be read
+	Layout    peLayout
 }
+
+// peLayout is where the parts lie that an Authenticode digest includes and
+// leaves out, as offsets into the file.
+type peLayout struct {
+	Headers     uint64 // size of all headers, as the optional header says
+	Checksum    uint64 // of the checksum, 4 octets
+	Directory   uint64 // of the certificate table's directory entry, 8 octets; 0 if there is none
+	Certificate uint64 // size of the certificate table; 0 if there is none
+	Sections    []peExtent
+}
+
+// peExtent is one section's place in the file.
+type peExtent struct{ Offset, Size uint64 }
 
 // peSection is one section with a name and its content in the file.
 type peSection struct {
@@ -87,7 +103,7 @@ func parsePE(b []byte) (*peImage, error) {
 	if optional == nil {
 		return nil, errors.New("damaged PE image: cut off in the optional header")
 	}
-	if err := p.parseOptional(b, optional); err != nil {
+	if err := p.parseOptional(b, optional, optionalAt); err != nil {
 		return nil, err
 	}
 	table := part(b, optionalAt+optionalSize, uint64(sections)*sectionHeaderSize)
@@ -96,17 +112,21 @@ func parsePE(b []byte) (*peImage, error) {
 	}
 	names := coffStrings(b, le.Uint32(head[12:]), le.Uint32(head[16:]))
 	for ; len(table) > 0; table = table[sectionHeaderSize:] {
-		s, err := parseSection(b, table[:sectionHeaderSize], names)
+		s, extent, err := parseSection(b, table[:sectionHeaderSize], names)
 		if err != nil {
 			return nil, err
 		}
 		p.Sections = append(p.Sections, s)
+		if extent.Size > 0 {
+			p.Layout.Sections = append(p.Layout.Sections, extent)
+		}
 	}
 	return p, nil
 }
 
-// parseOptional reads the optional header, which is not optional in images.
-func (p *peImage) parseOptional(b, optional []byte) error {
+// parseOptional reads the optional header, which is not optional in images and
+// lies at the offset at.
+func (p *peImage) parseOptional(b, optional []byte, at uint64) error {
 	le := binary.LittleEndian
 	if len(optional) < 2 {
 		return errors.New("damaged PE image: no optional header")
@@ -122,16 +142,19 @@ func (p *peImage) parseOptional(b, optional []byte) error {
 	if len(optional) < countAt+4 {
 		return errors.New("damaged PE image: optional header too short")
 	}
+	p.Layout.Headers, p.Layout.Checksum = uint64(le.Uint32(optional[60:])), at+64
 	p.Subsystem = le.Uint16(optional[68:])
 	const certificateTable = 4
 	directory := part(optional, uint64(countAt)+4+certificateTable*8, 8)
 	if le.Uint32(optional[countAt:]) <= certificateTable || directory == nil {
 		return nil
 	}
+	p.Layout.Directory = at + uint64(countAt) + 4 + certificateTable*8
 	offset, size := le.Uint32(directory), le.Uint32(directory[4:])
 	if size == 0 {
 		return nil
 	}
+	p.Layout.Certificate = uint64(size)
 	if p.Certs = part(b, uint64(offset), uint64(size)); p.Certs == nil {
 		p.CertsErr = errors.New("the certificate table lies outside the file")
 	}
@@ -142,21 +165,21 @@ func (p *peImage) parseOptional(b, optional []byte) error {
 //
 //	0 name, 8 octets, NUL-padded   8 u32 size in memory
 //	16 u32 size in the file        20 u32 offset in the file
-func parseSection(b, header, names []byte) (peSection, error) {
+func parseSection(b, header, names []byte) (peSection, peExtent, error) {
 	le := binary.LittleEndian
 	s := peSection{Name: sectionName(header[:8], names)}
 	size, offset := le.Uint32(header[16:]), le.Uint32(header[20:])
 	if size == 0 || offset == 0 { // uninitialised data: nothing in the file
-		return s, nil
+		return s, peExtent{}, nil
 	}
 	s.Data = part(b, uint64(offset), uint64(size))
 	if s.Data == nil {
-		return s, fmt.Errorf("damaged PE image: section %q ends behind the end of the file", s.Name)
+		return s, peExtent{}, fmt.Errorf("damaged PE image: section %q ends behind the end of the file", s.Name)
 	}
 	if inMemory := le.Uint32(header[8:]); inMemory < size {
 		s.Data = s.Data[:inMemory]
 	}
-	return s, nil
+	return s, peExtent{uint64(offset), uint64(size)}, nil
 }
 
 // sectionName reads a section's name. One of more than 8 characters, such as

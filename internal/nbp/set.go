@@ -35,6 +35,29 @@ type set struct {
 type index struct {
 	Programs []Program `json:"programs"`
 	Licences []notice  `json:"licences"`
+	// Certificates holds those of the programs' signatures, in DER, by their
+	// SHA-256: revocation lists need more of them than is shown.
+	Certificates map[string][]byte `json:"certificates"`
+}
+
+// keepCertificates takes in those of a program's signatures.
+func (ix *index) keepCertificates(p Program) {
+	for _, s := range p.Signatures {
+		for _, c := range s.Chain {
+			ix.Certificates[c.SHA256] = c.DER
+		}
+	}
+}
+
+// giveCertificates is the way back.
+func (ix *index) giveCertificates() {
+	for _, p := range ix.Programs {
+		for _, s := range p.Signatures {
+			for i := range s.Chain {
+				s.Chain[i].DER = ix.Certificates[s.Chain[i].SHA256]
+			}
+		}
+	}
 }
 
 // notice is a licence text in the archive.
@@ -84,6 +107,7 @@ func openSet(r io.ReaderAt, size int64) (*set, error) {
 	if err := json.Unmarshal(b, &s.index); err != nil {
 		return nil, fmt.Errorf("opening the embedded boot programs: index.json: %v", err)
 	}
+	s.index.giveCertificates()
 	for _, p := range s.index.Programs {
 		if s.files[programPath(p)] == nil {
 			return nil, fmt.Errorf("opening the embedded boot programs: %s is not in the archive", programPath(p))
