@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"hobnail/internal/config"
 	"hobnail/internal/image"
@@ -41,10 +42,17 @@ type Loaded struct {
 	Config    *config.Config
 	Policy    *policy.Policy
 	Programs  *nbp.Inventory
-	BadNBP    []nbp.Fault // the user's boot programs that were refused
+	BadNBP    []nbp.Fault // the user's boot programs that cannot run where they lie
+	DBX       []*nbp.DBX  // the revocation lists that could be read
+	BadDBX    []DBXFault  // those that could not
 	Images    []model.Image
 	Installed []model.Image // those of Images that were found, not configured
 }
+
+// DBXFault is a revocation list that cannot be read. It stops nothing: what is
+// revoked is first of all for firmware to refuse, and a list that a share has
+// lost must not keep a site from booting.
+type DBXFault struct{ Path, Text string }
 
 // Load reads a configuration file, or the built-in defaults where path is
 // empty and DefaultConfig is not there, and finds programs and images. A file
@@ -59,12 +67,32 @@ func Load(path string) (*Loaded, error) {
 		cfg.Server.Name, _ = os.Hostname()
 	}
 	l := &Loaded{Config: cfg}
-	if l.Programs, l.BadNBP, err = nbp.Load(cfg.Server.NBP, nbp.Rules{}); err != nil {
-		return nil, fmt.Errorf("loading boot programs: %v", err)
+	if err := l.findPrograms(time.Now()); err != nil {
+		return nil, err
 	}
 	l.findImages()
 	l.Policy = policy.Compile(cfg, l.Images, programs(l.Programs, cfg.Server.NBP))
 	return l, nil
+}
+
+// findPrograms finds the boot programs, and judges them by the rules that hold
+// at a time.
+func (l *Loaded) findPrograms(now time.Time) error {
+	cfg := l.Config.Server
+	for _, path := range cfg.DBX {
+		list, err := nbp.ReadDBX(path)
+		if err != nil {
+			l.BadDBX = append(l.BadDBX, DBXFault{path, err.Error()})
+			continue
+		}
+		l.DBX = append(l.DBX, list)
+	}
+	var err error
+	l.Programs, l.BadNBP, err = nbp.Load(cfg.NBP, nbp.Rules{DBX: l.DBX, Allow: cfg.AllowRevoked, Now: now})
+	if err != nil {
+		return fmt.Errorf("loading boot programs: %v", err)
+	}
+	return nil
 }
 
 func readConfig(path string) (*config.Config, error) {
@@ -101,6 +129,11 @@ func (l *Loaded) findImages() {
 // a boot program is left out.
 func programs(inv *nbp.Inventory, folder string) policy.Programs {
 	p := policy.Programs{Folder: folder, Wanted: wanted}
+	for _, prog := range inv.Refused() {
+		p.Refused = append(p.Refused, policy.Refused{
+			Program: policy.Program{Arch: prog.Arch, Loader: string(prog.Loader), File: prog.File}, Why: prog.Refusal(),
+		})
+	}
 	for _, prog := range inv.Programs() {
 		if prog.Loader != nbp.LoaderSupport {
 			p.Have = append(p.Have, policy.Program{Arch: prog.Arch, Loader: string(prog.Loader), File: prog.File})
@@ -132,6 +165,22 @@ func (l *Loaded) Warnings() []string {
 	var w []string
 	for _, f := range l.BadNBP {
 		w = append(w, f.String())
+	}
+	for _, f := range l.BadDBX {
+		w = append(w, f.Text)
+	}
+	for _, p := range l.Programs.Refused() {
+		w = append(w, p.Where()+" is not served: it "+p.Refusal())
+	}
+	for _, p := range l.Programs.Programs() {
+		if text := p.Warning(); text != "" {
+			w = append(w, p.Where()+" "+text)
+		}
+	}
+	for _, name := range l.Config.Server.AllowRevoked {
+		if !slices.ContainsFunc(l.Programs.All(), func(p nbp.Program) bool { return nbp.Named(p, name) }) {
+			w = append(w, fmt.Sprintf("[server] allow_revoked names %s, and there is no such boot program", name))
+		}
 	}
 	for _, img := range l.Config.Images {
 		for _, path := range append([]string{img.Kernel}, img.Initrd...) {

@@ -80,7 +80,7 @@ func Serve(ctx context.Context, opts Options) error {
 	if err := s.use(loaded); err != nil {
 		return err
 	}
-	counted := metrics.New(opts.Version, s.pools)
+	counted := metrics.New(opts.Version, s.pools, s.programStates)
 	s.opts.Events = event.Sinks{opts.Events, counted}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {
@@ -90,6 +90,7 @@ func Serve(ctx context.Context, opts Options) error {
 		return err
 	}
 	s.introduce(loaded, services)
+	s.tellPrograms(loaded)
 	return s.run(ctx, services)
 }
 
@@ -301,6 +302,7 @@ func (s *Server) reload() {
 		for _, line := range describe(loaded) {
 			s.opts.Say(line)
 		}
+		s.tellPrograms(loaded)
 	}
 }
 

@@ -42,6 +42,10 @@ type Server struct {
 	Options  []model.Option // for all subnets where addresses are given
 	NBP      string         // the user's boot programs; default <Data>/nbp
 	Landlock bool           // the kernel guards what is served, where it can; default true
+	DBX      []string       // Secure Boot's revocation lists
+	// AllowRevoked lists boot programs to serve though Secure Boot's rules
+	// refuse them: FILE, or ARCHITECTURE/FILE.
+	AllowRevoked []string
 }
 
 // TFTP is [tftp].

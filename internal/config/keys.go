@@ -37,6 +37,8 @@ func keysOf(section string) []key {
 			{"share", `"1/2"`},
 			{"nbp", `"/srv/nbp"`},
 			{"landlock", `"off"`},
+			{"dbx", `["/srv/dbx/x64.bin"]`},
+			{"allow_revoked", `["uefi-x64/shimx64.efi"]`},
 			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "boot":

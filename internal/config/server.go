@@ -17,6 +17,8 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "landlock", parseSwitch); ok {
 		c.Landlock = v.v
 	}
+	c.DBX = values(some(s, "dbx", pathUnder(c.Data)))
+	c.AllowRevoked = values(some(s, "allow_revoked", parseProgram))
 	c.Interfaces = values(some(s, "interfaces", parseInterface))
 	if v, ok := one(s, "address", parseAddr); ok {
 		c.Address = v.v

@@ -43,6 +43,19 @@ func parseName(s string) (string, error) {
 	return s, nil
 }
 
+// parseProgram takes a boot program's file name, alone or behind the name of
+// its architecture.
+func parseProgram(s string) (string, error) {
+	arch, file, both := strings.Cut(s, "/")
+	if !both {
+		arch, file = "", s
+	}
+	if both && !slices.Contains(model.Archs(), model.Arch(arch)) || !onlyOf(file, lower+upper+digits+"._+-") || !startsPlain(file) {
+		return "", errors.New("is not a boot program; write it as shimx64.efi, or with its architecture as uefi-x64/shimx64.efi")
+	}
+	return s, nil
+}
+
 func parseImageName(s string) (string, error) {
 	if slices.Contains([]string{model.TargetMenu, model.TargetLocal, model.TargetDeny, "approve", "off"}, s) {
 		return "", errors.New("is a word of the configuration; give the image another name")

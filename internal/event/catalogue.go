@@ -24,6 +24,9 @@ const (
 	UpstreamLost   Code = "upstream.lost"
 	PXEAck         Code = "pxe.ack"
 	NBPMissing     Code = "nbp.missing"
+	NBPRefused     Code = "nbp.refused"
+	NBPWarned      Code = "nbp.warned"
+	NBPListFault   Code = "nbp.dbx-fault"
 	PoolEmpty      Code = "dhcp.pool-empty"
 	PoolShort      Code = "dhcp.pool-short"
 	CircuitFull    Code = "dhcp.circuit-full"
@@ -69,6 +72,9 @@ var catalogue = []Entry{
 	{UpstreamLost, slog.LevelWarn, "the site's DHCP server no longer answers us", "several requests in a row were not answered; machines here get a proxy's offer until it answers again", "look whether the DHCP server runs, has free addresses and can be reached from here"},
 	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
+	{NBPRefused, slog.LevelWarn, "boot program refused", "the file is not served: no machine of its folder could run it, or Secure Boot would refuse it or should; said at the start and after each reload", "do what the reason says; hobnail nbp show has all that is known of the file"},
+	{NBPWarned, slog.LevelWarn, "boot program with a warning", "the file is served, but with Secure Boot on some machines will not start it, or it is unsafe and allowed; said at the start and after each reload", "do what the reason says; hobnail nbp show has all that is known of the file"},
+	{NBPListFault, slog.LevelWarn, "revocation list could not be read", "boot programs are served as if nothing in it were revoked; machines with Secure Boot on still refuse what their own list has", "check the file that the error names, then reload"},
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},
 	{PoolShort, slog.LevelWarn, "pool runs short", "most addresses of this server's part of the pool are used, 80 % or 95 %; machines still get theirs", "make the pool larger or the lease shorter before it is empty"},
 	{CircuitFull, slog.LevelWarn, "circuit has its share", "a machine got no answer, because those that ask by the same port of a switch or relay have as many addresses as they may", "look what is at that port, or raise per_circuit"},

@@ -32,7 +32,7 @@ func TestEmbeddedPrograms(t *testing.T) {
 		microsoft2023 = "Microsoft UEFI CA 2023 signer (Microsoft UEFI CA 2023)"
 		debian        = "(Debian Secure Boot CA)"
 	)
-	v := newInventory(built(t), nil)
+	v := newInventory(built(t), nil, Rules{})
 	for _, tt := range []struct {
 		arch    model.Arch
 		loader  Loader
@@ -91,16 +91,72 @@ func firstComponent(all []SBATEntry) string {
 	return ""
 }
 
+// Nothing that is embedded may be refused, or need a word, by today's rules:
+// whoever has no boot programs of their own boots from it.
+func TestEmbeddedProgramsAreServed(t *testing.T) {
+	v := newInventory(built(t), nil, Rules{})
+	for _, p := range append(v.Programs(), v.Refused()...) {
+		if p.State != StateServed || len(p.Findings) != 0 {
+			t.Errorf("%s/%s is %s: %+v", p.Arch, p.File, p.State, p.Findings)
+		}
+	}
+	for _, file := range []string{"shimx64.efi", "shimaa64.efi", "grubx64.efi", "grubaa64.efi"} {
+		for _, arch := range []model.Arch{model.ArchX64, model.ArchARM64} {
+			p, ok := v.FindFile(arch, file)
+			if !ok {
+				continue
+			}
+			for _, s := range p.Signatures {
+				microsoft := yearOf(s.Authority) != 0
+				if !s.Verified || len(s.Chain) == 0 || s.AuthorityProven != microsoft || microsoft != (p.Loader == LoaderShim) {
+					t.Errorf("%s: signature %+v", file, s)
+				}
+			}
+		}
+	}
+}
+
+// What the index keeps is enough to find a revoked certificate, without a look
+// into the programs.
+func TestEmbeddedProgramsCanBeRevoked(t *testing.T) {
+	set := built(t)
+	shim, ok := newInventory(set, nil, Rules{}).FindFile(model.ArchX64, "shimx64.efi")
+	if !ok || len(shim.Signatures) != 2 {
+		t.Fatalf("found %v: %+v", ok, shim.Signatures)
+	}
+	for name, list := range map[string][]byte{
+		"its digest":               sigList(listSHA256, unhex(t, shim.Authenticode)),
+		"its signer's certificate": sigList(listX509, shim.Signatures[0].Chain[0].DER),
+		"its second authority":     sigList(listX509, shim.Signatures[1].Chain[1].DER),
+	} {
+		d, err := parseDBX(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := newInventory(set, nil, Rules{DBX: []*DBX{d}})
+		if _, served := v.FindFile(model.ArchX64, "shimx64.efi"); served {
+			t.Errorf("%s is revoked, and it is served", name)
+		}
+		if _, served := v.FindFile(model.ArchX64, "grubx64.efi"); !served {
+			t.Errorf("%s is revoked, and GRUB is not served", name)
+		}
+		refused := v.Refused()
+		if len(refused) == 0 || refused[0].File != "shimx64.efi" || len(v.All()) != len(v.Programs())+len(refused) {
+			t.Errorf("%s is revoked; refused are %v", name, names(refused))
+		}
+	}
+}
+
 // The index was made when the archive was packed; it must say what a look at
 // the content says now.
 func TestEmbeddedIndexIsTrue(t *testing.T) {
-	v := newInventory(built(t), nil)
+	v := newInventory(built(t), nil, Rules{})
 	for _, p := range v.Programs() {
 		got, err := describe(p.Arch, p.File, content(t, v, p))
 		if err != nil {
 			t.Errorf("%s: %v", p.File, err)
 		}
-		got.Source, got.SourceCode, got.Licence = p.Source, p.SourceCode, p.Licence
+		got.Source, got.SourceCode, got.Licence, got.State = p.Source, p.SourceCode, p.Licence, p.State
 		if got.Version == "" { // then it is the package's
 			got.Version = p.Version
 		}
@@ -126,7 +182,7 @@ func content(t *testing.T, v *Inventory, p Program) []byte {
 // GRUB asks for its configuration under the prefix it was linked with; the
 // names that hobnail answers to depend on it.
 func TestEmbeddedGRUBPrefix(t *testing.T) {
-	v := newInventory(built(t), nil)
+	v := newInventory(built(t), nil, Rules{})
 	for _, p := range v.Programs() {
 		if p.Loader != LoaderGRUB {
 			continue
@@ -154,7 +210,7 @@ func TestEmbeddedLicences(t *testing.T) {
 		sources += l.Source + "\n"
 		shared[l.Name] = true
 	}
-	for _, p := range newInventory(s, nil).Programs() {
+	for _, p := range newInventory(s, nil, Rules{}).Programs() {
 		for source := range strings.SplitSeq(p.SourceCode, ", ") {
 			if !strings.Contains(sources, source) {
 				t.Errorf("%s is made from %s, which has no notices", p.File, source)
@@ -171,7 +227,7 @@ func TestEmbeddedLicences(t *testing.T) {
 // Starting hobnail reads the index, not the programs.
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
-		if _, _, err := Load(""); err != nil {
+		if _, _, err := Load("", Rules{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -43,6 +43,7 @@ func (p pe) bytes() []byte {
 		magic, countAt = 0x20b, 108
 	}
 	le.PutUint16(o, magic)
+	le.PutUint32(o[60:], uint32(len(b))) // size of headers
 	le.PutUint16(o[68:], subsystemEFIApplication)
 	if p.subsystem != 0 {
 		le.PutUint16(o[68:], p.subsystem)
@@ -95,6 +96,7 @@ func TestParsePE(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := &peImage{Machine: 0xaa64, Plus: plus, Subsystem: 10, Sections: sections, Certs: []byte("certificates")}
+		want.Layout = got.Layout // see TestDigest
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 			t.Errorf("PE32+ %v (-want +got):\n%s", plus, diff)
 		}

@@ -81,7 +81,7 @@ func TestGRUBProxyNeedsOnePlace(t *testing.T) {
 		"uefi-arm64/grubproxyaa64.efi":  image("set server=" + serverMark + "\n"),
 		"uefi-arm64/grubproxy-none.efi": image("set server=10.77.1.2\n"),
 	})
-	v, faults, err := Load(dir)
+	v, faults, err := Load(dir, Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestGRUBProxyNeedsOnePlace(t *testing.T) {
 }
 
 func TestOpenForChangesNothingElse(t *testing.T) {
-	v := newInventory(built(t), nil)
+	v := newInventory(built(t), nil, Rules{})
 	address := netip.MustParseAddr("10.77.1.2")
 	for _, p := range v.Programs() {
 		plain := content(t, v, p)
@@ -127,7 +127,7 @@ func TestEmbeddedGRUBProxyConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := newInventory(built(t), nil)
+	v := newInventory(built(t), nil, Rules{})
 	for _, a := range []model.Arch{model.ArchIA32, model.ArchARM32, model.ArchARM64} {
 		p, ok := v.Find(a, LoaderGRUBProxy)
 		if !ok {

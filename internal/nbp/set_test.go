@@ -88,7 +88,7 @@ func TestPackedSet(t *testing.T) {
 		t.Error("the same folder gives another archive")
 	}
 	s := open(t, archive)
-	v := newInventory(s, nil)
+	v := newInventory(s, nil, Rules{})
 	if !v.HasEmbedded() {
 		t.Error("the set is not seen")
 	}
@@ -116,11 +116,11 @@ func TestPackedSet(t *testing.T) {
 }
 
 func TestPackedProgramsSayWhereTheyAreFrom(t *testing.T) {
-	v := newInventory(open(t, pack(t, fetched(t, nil))), nil)
+	v := newInventory(open(t, pack(t, fetched(t, nil))), nil, Rules{})
 	grub, _ := v.Find(model.ArchX64, LoaderGRUB)
 	want := Program{
 		Arch: model.ArchX64, Loader: LoaderGRUB, File: "grubx64.efi", Size: grub.Size, SHA256: grub.SHA256,
-		Version: "2.06-13+deb12u2", Machine: "x86-64 PE32+", Signer: "unsigned",
+		Version: "2.06-13+deb12u2", Machine: "x86-64 PE32+", Authenticode: grub.Authenticode, Signer: "unsigned", State: StateServed,
 		SBAT:   []SBATEntry{{"sbat", 1, "sbat", "1"}, {"grub", 5, "grub", "2.06"}, {"grub.debian", 5, "grub2", "2.06-13+deb12u2"}},
 		Source: "Debian grub-efi-amd64-signed 1+2.06", SourceCode: "grub-efi-amd64-signed (= 1+2.06), grub2 (= 2.06)",
 		Licence: "GPL-3.0-or-later",
@@ -200,7 +200,7 @@ func TestOverrides(t *testing.T) {
 			if err != nil || own.faults != nil {
 				t.Fatalf("faults %v, error %v", own.faults, err)
 			}
-			v := newInventory(s, own.items)
+			v := newInventory(s, own.items, Rules{})
 			p, ok := v.Find(model.ArchX64, tt.kind)
 			if ok != (tt.want != "") || p.File != tt.want || strings.HasPrefix(p.Source, dir) != tt.own {
 				t.Errorf("found %v: %q from %q", ok, p.File, p.Source)
@@ -218,7 +218,7 @@ func TestOverrides(t *testing.T) {
 
 // Many transfers begin at once when a classroom powers on.
 func TestOpenFromManySides(t *testing.T) {
-	v := newInventory(open(t, pack(t, fetched(t, nil))), nil)
+	v := newInventory(open(t, pack(t, fetched(t, nil))), nil, Rules{})
 	var wait sync.WaitGroup
 	for range 32 {
 		wait.Go(func() {
@@ -253,7 +253,7 @@ func TestDamagedArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := newInventory(s, nil).Open(model.ArchX64, "grubx64.efi"); err == nil || !strings.Contains(err.Error(), "uefi-x64/grubx64.efi") {
+	if _, _, _, err := newInventory(s, nil, Rules{}).Open(model.ArchX64, "grubx64.efi"); err == nil || !strings.Contains(err.Error(), "uefi-x64/grubx64.efi") {
 		t.Errorf("a spoilt program: error %v", err)
 	}
 }

@@ -62,7 +62,7 @@ func TestUserFolder(t *testing.T) {
 	if err != nil || own.faults != nil {
 		t.Fatalf("faults %v, error %v", own.faults, err)
 	}
-	v := newInventory(nil, own.items)
+	v := newInventory(nil, own.items, Rules{})
 	want := []string{
 		"bios/undionly.kpxe ipxe",
 		"bios/menu.c32 support",
@@ -121,7 +121,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"uefi-x64/good.efi custom", "uefi-x64/relative.efi custom"}, names(newInventory(nil, own.items).Programs())); diff != "" {
+	if diff := cmp.Diff([]string{"uefi-x64/good.efi custom", "uefi-x64/relative.efi custom"}, names(newInventory(nil, own.items, Rules{}).Programs())); diff != "" {
 		t.Errorf("programs (-want +got):\n%s", diff)
 	}
 	got := map[string]string{}
@@ -207,7 +207,7 @@ func TestUserFileIsServedAsItWasLoaded(t *testing.T) {
 	if err := os.WriteFile(path, arm64, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	v := newInventory(nil, own.items)
+	v := newInventory(nil, own.items, Rules{})
 	content, size, modTime, err := v.Open(model.ArchX64, "ipxe.efi")
 	if err != nil {
 		t.Fatal(err)

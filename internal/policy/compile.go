@@ -12,6 +12,8 @@ import (
 // Programs lists the boot programs there are.
 type Programs struct {
 	Have []Program
+	// Refused lists those that are there but not served, for the reasons.
+	Refused []Refused
 	// Wanted gives the file names that would do for an architecture and kind
 	// of boot program; nil if no program of that kind is known.
 	Wanted func(arch model.Arch, loader string) []string
@@ -23,6 +25,12 @@ type Program struct {
 	Arch   model.Arch
 	Loader string // "ipxe", "shim", "grub", "pxelinux", "ipxe-shim", "custom"
 	File   string
+}
+
+// Refused is a boot program that is there but counts as absent.
+type Refused struct {
+	Program
+	Why string // the rest of the sentence that begins with the file's name
 }
 
 // Policy is a compiled configuration: immutable, made once per reload.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hobnail/internal/classify"
@@ -102,10 +103,16 @@ type Missing struct {
 	Loader string   // the kind or file name that was asked for; "" for any that works in the mode
 	Files  []string // any one of these names; empty where no name is known
 	Folder string   // where to put it
+	// Refused says of each file that is there but not served why, in a sentence.
+	Refused []string
 }
 
 // String is a sentence for people.
 func (m Missing) String() string {
+	return strings.Join(append([]string{m.wanted()}, m.Refused...), "; ")
+}
+
+func (m Missing) wanted() string {
 	switch {
 	case len(m.Files) == 0 && m.Loader != "":
 		return fmt.Sprintf("no boot program of kind %s is known for %s", m.Loader, m.Arch)

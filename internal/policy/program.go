@@ -163,8 +163,13 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 		d.because("boot-program", v.Policy.programs.Folder, "%s is the user's own program for %s", p.File, arch)
 		return p, true
 	}
+	var refused []Refused
 	for _, kind := range preference(arch, d.Mode, http) {
+		refused = append(refused, v.Policy.refusedOf(arch, kind)...)
 		if p, ok := v.Policy.findProgram(arch, kind); ok {
+			for _, r := range refused {
+				d.because("boot-program", "built-in", "%s is there but not served: it %s", r.File, r.Why)
+			}
 			d.because("boot-program", "built-in", "%s %s", p.File, why(kind, arch, d.Mode))
 			return p, true
 		}
@@ -221,6 +226,27 @@ func (p *Policy) findProgram(arch model.Arch, loader string) (Program, bool) {
 	return Program{}, false
 }
 
+// refusedOf lists the programs of a kind, or of a file name, that are not
+// served, where none in their place is. A RAM disk is made of two.
+func (p *Policy) refusedOf(arch model.Arch, loader string) []Refused {
+	if len(p.programs.Refused) == 0 {
+		return nil
+	}
+	if loader == LoaderRAMDisk {
+		return append(p.refusedOf(arch, LoaderShim), p.refusedOf(arch, LoaderGRUB)...)
+	}
+	var all []Refused
+	if _, served := p.findProgram(arch, loader); served {
+		return nil
+	}
+	for _, r := range p.programs.Refused {
+		if r.Arch == arch && (r.Loader == loader || r.File == loader) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 // findCustom finds a user's program of a kind we have no name for, if it is
 // the only one for its architecture.
 func (p *Policy) findCustom(arch model.Arch) (found Program, ok bool) {
@@ -241,7 +267,9 @@ func (v View) missing(arch model.Arch, mode model.Mode, loader string, http bool
 	kinds := []string{loader}
 	if loader == "" {
 		kinds = preference(arch, mode, http)
-	} else if !knownLoader(loader) {
+	}
+	m.Refused = v.refusals(arch, kinds)
+	if loader != "" && !knownLoader(loader) {
 		m.Files = []string{loader}
 		return m
 	}
@@ -249,6 +277,17 @@ func (v View) missing(arch model.Arch, mode model.Mode, loader string, http bool
 		m.Files = append(m.Files, v.Policy.programs.Wanted(arch, kind)...)
 	}
 	return m
+}
+
+// refusals says of each refused program of some kinds why it is.
+func (v View) refusals(arch model.Arch, kinds []string) []string {
+	var all []string
+	for _, kind := range kinds {
+		for _, r := range v.Policy.refusedOf(arch, kind) {
+			all = append(all, fmt.Sprintf("%s is there but not served: it %s", r.File, r.Why))
+		}
+	}
+	return all
 }
 
 func knownLoader(loader string) bool {

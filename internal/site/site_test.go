@@ -64,7 +64,7 @@ func newSiteWith(t *testing.T, programDir string) *Site {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	programs, refused, err := nbp.Load(programDir)
+	programs, refused, err := nbp.Load(programDir, nbp.Rules{})
 	if err != nil || len(refused) > 0 {
 		t.Fatal(err, refused)
 	}

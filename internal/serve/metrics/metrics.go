@@ -33,8 +33,9 @@ type Metrics struct {
 	durations *prometheus.HistogramVec
 }
 
-// New makes the metrics of a server. pools is asked at every look.
-func New(version string, pools func() []Pool) *Metrics {
+// New makes the metrics of a server. pools and programs, the number of boot
+// programs by state, are asked at every look.
+func New(version string, pools func() []Pool, programs func() map[string]int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -56,7 +57,7 @@ func New(version string, pools func() []Pool) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "hobnail_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.events, m.bytes, m.again, m.durations, build, poolCollector(pools),
+	m.registry.MustRegister(m.events, m.bytes, m.again, m.durations, build, poolCollector(pools), programCollector(programs),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -118,6 +119,21 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 	for _, p := range c() {
 		out <- prometheus.MustNewConstMetric(poolSize, prometheus.GaugeValue, float64(p.Size), p.Subnet)
 		out <- prometheus.MustNewConstMetric(poolUsed, prometheus.GaugeValue, float64(p.Used), p.Subnet)
+	}
+}
+
+var programCount = prometheus.NewDesc("hobnail_boot_programs", "Boot programs, by whether they are served.", []string{"state"}, nil)
+
+// programCollector counts the boot programs when somebody looks.
+type programCollector func() map[string]int
+
+// Describe is prometheus.Collector's.
+func (c programCollector) Describe(out chan<- *prometheus.Desc) { out <- programCount }
+
+// Collect is prometheus.Collector's.
+func (c programCollector) Collect(out chan<- prometheus.Metric) {
+	for state, n := range c() {
+		out <- prometheus.MustNewConstMetric(programCount, prometheus.GaugeValue, float64(n), state)
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 // pools are asked for at each look.
 func TestMetrics(t *testing.T) {
 	used := int64(3)
-	m := New("1.2.3", func() []Pool { return []Pool{{Subnet: "10.77.2.0/24", Used: used, Size: 50}} })
+	m := New("1.2.3", func() []Pool { return []Pool{{Subnet: "10.77.2.0/24", Used: used, Size: 50}} },
+		func() map[string]int { return map[string]int{"served": 12, "warned": 0, "refused": 1} })
 	for range 2 {
 		m.Emit(event.Event{Code: event.DHCPAck, MAC: "52:54:00:12:34:56", More: func() []slog.Attr {
 			t.Error("details were made that nobody reads")
@@ -45,6 +46,9 @@ func TestMetrics(t *testing.T) {
 		`hobnail_file_read_seconds_bucket{via="tftp",le="2"} 0`,
 		`hobnail_pool_addresses{subnet="10.77.2.0/24"} 50`,
 		`hobnail_pool_addresses_used{subnet="10.77.2.0/24"} 3`,
+		`hobnail_boot_programs{state="served"} 12`,
+		`hobnail_boot_programs{state="warned"} 0`,
+		`hobnail_boot_programs{state="refused"} 1`,
 		`hobnail_build_info{version="1.2.3"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {
@@ -70,7 +74,7 @@ func TestManualHasEveryMetric(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := New("1", func() []Pool { return []Pool{{Subnet: "10.77.2.0/24"}} })
+	m := New("1", func() []Pool { return []Pool{{Subnet: "10.77.2.0/24"}} }, func() map[string]int { return nil })
 	m.Emit(event.Event{Code: event.FileRead, Attrs: []slog.Attr{slog.String("via", "http")}})
 	families, err := m.registry.Gather()
 	if err != nil {
