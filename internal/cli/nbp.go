@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"hobnail/internal/app"
-	"hobnail/internal/model"
 	"hobnail/internal/nbp"
 )
 
@@ -86,34 +85,47 @@ const (
 // printNBP prints a table for each architecture, and below a program what
 // somebody should know of it.
 func printNBP(cmd *cobra.Command, list nbpList) error {
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	arch := model.Arch("")
-	for _, p := range list.Programs {
-		if p.Arch != arch {
-			arch = p.Arch
-			w.Flush()
-			fmt.Fprintf(w, "%s\n  FILE\tKIND\tVERSION\tSTATE\tSBAT\tEXPIRES\tSIGNED UNDER\n", arch)
+	var text strings.Builder
+	for rest := list.Programs; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(p nbp.Program) bool { return p.Arch != rest[0].Arch })
+		if n < 0 {
+			n = len(rest)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.File, p.Loader, cut(orElse(p.Version, "unknown"), versionWidth), p.State,
-			cut(sbatLevels(p), sbatWidth), expires(p), signedUnder(p))
-		if lines := findingLines(p); len(lines) > 0 {
-			w.Flush()
-			for _, line := range lines {
-				fmt.Fprintln(cmd.OutOrStdout(), line)
-			}
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing the list: %v", err)
+		writeTable(&text, rest[:n])
+		rest = rest[n:]
 	}
 	for _, d := range list.DBX {
-		fmt.Fprintln(cmd.OutOrStdout(), dbxText(d))
+		fmt.Fprintln(&text, dbxText(d))
+	}
+	if _, err := io.WriteString(cmd.OutOrStdout(), text.String()); err != nil {
+		return fmt.Errorf("writing the list: %v", err)
 	}
 	for _, f := range list.Refused {
 		fmt.Fprintln(cmd.ErrOrStderr(), "refused:", f)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "your own programs go into %s/ARCH/\n", list.Folder)
 	return nil
+}
+
+// writeTable writes the programs of one architecture.
+func writeTable(text *strings.Builder, all []nbp.Program) {
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  FILE\tKIND\tVERSION\tSTATE\tSBAT\tEXPIRES\tSIGNED UNDER")
+	for _, p := range all {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.File, p.Loader, cut(orElse(p.Version, "unknown"), versionWidth), p.State,
+			cut(sbatLevels(p), sbatWidth), expires(p), signedUnder(p))
+	}
+	w.Flush() // into memory
+	fmt.Fprintln(text, all[0].Arch)
+	head, rows, _ := strings.Cut(table.String(), "\n")
+	fmt.Fprintln(text, head)
+	for i, row := range slices.Collect(strings.Lines(rows)) {
+		text.WriteString(row)
+		for _, line := range findingLines(all[i]) {
+			fmt.Fprintln(text, line)
+		}
+	}
 }
 
 func dbxText(d dbxInfo) string {

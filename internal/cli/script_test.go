@@ -26,6 +26,7 @@ import (
 //	cmp stdout FILE       the last command printed exactly this
 //	program FILE [ARCH]   write a boot program, for the folder's architecture
 //	                      or another
+//	revoke LIST FILE      write a revocation list that has a boot program
 //
 // Words are parted by spaces; a word in single quotes may have them.
 func TestScripts(t *testing.T) {
@@ -126,6 +127,8 @@ func (s *script) run(line string) error {
 		return nil
 	case words[0] == "program":
 		return s.program(words[1:])
+	case words[0] == "revoke":
+		return s.revoke(words[1:])
 	}
 	return s.match(words)
 }

@@ -58,6 +58,12 @@ func TestParseFaults(t *testing.T) {
 		{"data", []string{
 			`2:8: data "var/lib" is not an absolute path; write it as /var/lib/hobnail`,
 			`3:7: nbp "../nbp" leaves /var/lib/hobnail; allowed are absolute paths and paths without ".."`,
+			`4:8: dbx "../dbx.bin" leaves /var/lib/hobnail; allowed are absolute paths and paths without ".."`,
+			`4:22: dbx is empty; leave it out or write it as dbx = ["/srv/dbx/x64.bin"]`,
+			`5:18: allow_revoked "x64/shimx64.efi" is not a boot program; write it as shimx64.efi, or with its architecture as uefi-x64/shimx64.efi`,
+			`5:37: allow_revoked "uefi-x64/" is not a boot program; write it as shimx64.efi, or with its architecture as uefi-x64/shimx64.efi`,
+			`5:50: allow_revoked "../shimx64.efi" is not a boot program; write it as shimx64.efi, or with its architecture as uefi-x64/shimx64.efi`,
+			`5:68: allow_revoked "uefi-x64/a/b" is not a boot program; write it as shimx64.efi, or with its architecture as uefi-x64/shimx64.efi`,
 		}},
 		{"default-menu", []string{
 			`2:11: default "menu" is no target; allowed are local and the names of [[image]]`,
@@ -174,7 +180,7 @@ func TestParseFaults(t *testing.T) {
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, metrics, dhcp, upstream, share, nbp, landlock, options; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, metrics, dhcp, upstream, share, nbp, landlock, dbx, allow_revoked, options; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,

@@ -244,7 +244,7 @@ func TestWindowsFolder(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "uefi-x64/Boot/link")); err != nil {
 		t.Fatal(err)
 	}
-	v, faults, err := Load(dir)
+	v, faults, err := Load(dir, Rules{})
 	if err != nil {
 		t.Fatal(err)
 	}
