@@ -36,6 +36,7 @@ const (
 	FileAborted    Code = "file.aborted"
 	FileStalled    Code = "file.stalled"
 	FileRefused    Code = "file.refused"
+	FileBusy       Code = "file.busy"
 	FileFault      Code = "file.fault"
 	DownloadFailed Code = "image.download-failed"
 	ConfigLoaded   Code = "config.loaded"
@@ -84,6 +85,7 @@ var catalogue = []Entry{
 	{FileAborted, slog.LevelInfo, "read broken off by the client", "the client ended the transfer before the end", ""},
 	{FileStalled, slog.LevelWarn, "transfer gave up", "the client stopped acknowledging", "look for packet loss, a firewall that drops the data port, or a path with a smaller MTU"},
 	{FileRefused, slog.LevelWarn, "request refused", "the request was malformed or asked for something that is never served", ""},
+	{FileBusy, slog.LevelWarn, "request put off", "one address has as many connections or transfers, or asks as often, as one may; others are served as before, and it may come again", "look what asks so often there; machines behind one address (NAT) share what it may use"},
 	{FileFault, slog.LevelError, "file could not be read", "the name exists but reading it failed on this server", "check the file that the error names"},
 	{DownloadFailed, slog.LevelWarn, "image could not be downloaded", "a kernel or initial RAM disk that is named by URL; machines get the copy from before, if there is one", "check the URL and this server's way to it"},
 	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},

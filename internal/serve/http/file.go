@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -42,7 +41,7 @@ func (s *Server) file(w *writer, r *http.Request, name string) {
 		return
 	}
 	defer f.Close()
-	content := &noting{ReaderAt: f.Content}
+	content := newContent(f)
 	send(w, r, f, content)
 	code, attrs := outcome(w, r, content)
 	attrs = append([]slog.Attr{
@@ -55,33 +54,41 @@ func (s *Server) file(w *writer, r *http.Request, name string) {
 	s.emit(r, code, attrs...)
 }
 
-// send writes the answer: the whole file or the ranges asked for, or that the
+// send writes the answer: the whole file or the range asked for, or that the
 // client's copy is current (RFC 9110 sections 13 and 14).
-func send(w *writer, r *http.Request, f *bootfile.File, content io.ReaderAt) {
+func send(w *writer, r *http.Request, f *bootfile.File, c *content) {
 	h := w.Header()
 	h.Set("Content-Type", contentType(f))
 	if f.ETag != "" {
 		h.Set("ETag", f.ETag)
 	}
 	if f.Size >= 0 {
-		http.ServeContent(w, r, "", f.ModTime, io.NewSectionReader(content, 0, f.Size))
+		// Several ranges in one answer are asked for by no client that boots,
+		// and may cost much more than they give. A server may ignore a Range
+		// (RFC 9110 section 14.2), and this one does.
+		if strings.Contains(r.Header.Get("Range"), ",") {
+			r.Header.Del("Range")
+		}
+		http.ServeContent(w, r, "", f.ModTime, c)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodGet {
-		io.Copy(w, io.NewSectionReader(content, 0, math.MaxInt64))
+		io.Copy(w, c)
 	}
 }
 
 // outcome says how a request ended, from what was announced and what went out.
-func outcome(w *writer, r *http.Request, content *noting) (event.Code, []slog.Attr) {
+func outcome(w *writer, r *http.Request, c *content) (event.Code, []slog.Attr) {
 	length, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
 	announced := err == nil
 	switch {
-	case content.err != nil:
-		return event.FileFault, []slog.Attr{slog.String("error", content.err.Error())}
+	case c.err != nil:
+		return event.FileFault, []slog.Attr{slog.String("error", c.err.Error())}
 	case w.status == http.StatusRequestedRangeNotSatisfiable:
 		return event.FileRefused, []slog.Attr{slog.String("reason", "the range is not in the file")}
+	case w.status == http.StatusPreconditionFailed:
+		return event.FileRefused, []slog.Attr{slog.String("reason", "the file is not the one that the client began with")}
 	case r.Method == http.MethodHead || w.status == http.StatusNotModified:
 		return event.FileProbe, nil
 	case errors.Is(w.err, os.ErrDeadlineExceeded):
@@ -111,59 +118,11 @@ func contentType(f *bootfile.File) string {
 	return "application/octet-stream"
 }
 
-// noting remembers the fault that ended a file's reading.
-type noting struct {
-	io.ReaderAt
-	err error
-}
+func client(r *http.Request) netip.AddrPort { return addrPort(r.RemoteAddr) }
 
-func (c *noting) ReadAt(p []byte, off int64) (int, error) {
-	n, err := c.ReaderAt.ReadAt(p, off)
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	return n, err
-}
-
-// writer counts what goes out, and gives up on a client that takes nothing.
-// There is no limit to a whole transfer: a slow one that goes on is fine.
-type writer struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	stall   time.Duration
-
-	status int
-	n      int64
-	err    error // of the first write that failed
-}
-
-func newWriter(w http.ResponseWriter, stall time.Duration) *writer {
-	out := &writer{ResponseWriter: w, control: http.NewResponseController(w), stall: stall}
-	out.extend()
-	return out
-}
-
-// extend allows the client another while. A deadline that cannot be set is a
-// connection that is gone already.
-func (w *writer) extend() { w.control.SetWriteDeadline(time.Now().Add(w.stall)) }
-
-func (w *writer) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *writer) Write(b []byte) (int, error) {
-	w.extend()
-	n, err := w.ResponseWriter.Write(b)
-	w.n += int64(n)
-	if err != nil && w.err == nil && err != http.ErrBodyNotAllowed {
-		w.err = err
-	}
-	return n, err
-}
-
-func client(r *http.Request) netip.AddrPort {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
+// addrPort reads what net says of an address; zero where that is none.
+func addrPort(text string) netip.AddrPort {
+	a, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.AddrPort{}
 	}

@@ -6,14 +6,16 @@ package httpserve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -24,50 +26,101 @@ import (
 type Server struct {
 	Opener bootfile.Opener
 	Events event.Sink
+	// Pages are texts beside the tree, by path: "/hobnail-ca.pem". May be nil.
+	Pages func(path string) (body []byte, contentType string, ok bool)
 
 	limits *limits // nil: those of standard
+	once   sync.Once
+	door   *door
 }
 
 // limits is what one client, or all together, may use.
 type limits struct {
 	connections int           // at a time; an idle one makes room for a new one
 	header      int           // octets of a request, about
-	headerTime  time.Duration // for a request to arrive
+	headerTime  time.Duration // for a request to arrive, and for TLS to shake hands
+	bodyTime    time.Duration // for a body to arrive, which nobody reads
 	idleTime    time.Duration // between two requests on a connection
-	stallTime   time.Duration // without an octet taken by the client
+	stallTime   time.Duration // in which the client takes least octets
+	least       int64
 	stopTime    time.Duration // for transfers to end when the server stops
+
+	// What one address may use.
+	sourceConnections int
+	sourceTransfers   int           // requests under way at a time
+	sourceRate        int           // requests in a second, on the long run; so many more at once
+	waitTime          time.Duration // that a request waits by that rate, before it is refused
 }
+
+// retryAfter is when one who was refused may come again, in seconds.
+const retryAfter = 2
 
 func standard() *limits {
 	return &limits{
-		connections: 2048,
+		connections: min(8192, spareFiles()/2), // each may have a file open
 		header:      16 << 10,
 		headerTime:  10 * time.Second,
+		bodyTime:    2 * time.Second,
 		idleTime:    2 * time.Minute,
 		stallTime:   time.Minute,
+		least:       64 << 10,
 		stopTime:    5 * time.Second,
+
+		sourceConnections: 512,
+		sourceTransfers:   256,
+		sourceRate:        5000,
+		waitTime:          time.Second,
 	}
 }
 
-func (s *Server) limit() *limits {
-	if s.limits == nil {
-		return standard()
+// spareFiles is how many files this process may open, less what the rest of
+// it needs.
+func spareFiles() int {
+	var lim syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
+		return 512
 	}
-	return s.limits
+	return int(min(max(lim.Cur, 768)-512, 1<<20))
+}
+
+func (s *Server) prepare() {
+	s.once.Do(func() {
+		if s.limits == nil {
+			s.limits = standard()
+		}
+		s.door = newDoor(s.limits)
+	})
 }
 
 // Serve answers the connections of a listener, which it closes, until the
 // context ends, which is no error. Transfers under way then have five seconds
-// to come to their end.
+// to come to their end. All listeners of a Server share its limits.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	lim := s.limit()
-	door := newGate(ln, lim.connections)
+	return s.serve(ctx, ln, nil)
+}
+
+// ServeTLS is Serve for HTTPS.
+func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, conf *tls.Config) error {
+	return s.serve(ctx, ln, conf)
+}
+
+func (s *Server) serve(ctx context.Context, ln net.Listener, conf *tls.Config) error {
+	s.prepare()
+	boundUnsent(ln)
+	var front net.Listener = &gate{Listener: ln, door: s.door, plain: conf == nil, refused: func(c *conn) {
+		s.Events.Emit(event.Event{Time: time.Now(), Code: event.FileBusy, Client: addrPort(c.RemoteAddr().String()), Attrs: []slog.Attr{
+			slog.String("reason", "too many connections of one address"), slog.String("via", via)}})
+	}}
+	if conf != nil {
+		front = tls.NewListener(front, conf)
+	}
 	srv := &http.Server{
 		Handler:                      s,
-		MaxHeaderBytes:               lim.header,
-		ReadHeaderTimeout:            lim.headerTime,
-		IdleTimeout:                  lim.idleTime,
-		ConnState:                    door.track,
+		MaxHeaderBytes:               s.limits.header,
+		ReadHeaderTimeout:            s.limits.headerTime,
+		IdleTimeout:                  s.limits.idleTime,
+		ConnState:                    s.door.track,
+		ConnContext:                  withConn,
 		DisableGeneralOptionsHandler: true,
 		// What net/http would log are the faults of clients.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
@@ -75,13 +128,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stopped := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lim.stopTime)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.stopTime)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(door)
+	err := srv.Serve(front)
 	if unhook() { // the context goes on: it is the listener that failed
 		srv.Close()
 		return err
@@ -90,9 +143,37 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
+// connKey finds a request's connection in its context.
+type connKey struct{}
+
+func withConn(ctx context.Context, nc net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, connOf(nc))
+}
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out := newWriter(w, s.limit().stallTime)
+	s.prepare()
+	out := &writer{ResponseWriter: w}
+	if r.ContentLength != 0 {
+		// net/http reads what is left of a body, 256 KiB at most, and would
+		// wait for it for ever.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.bodyTime))
+	}
+	wait, end, refusal := s.door.begin(client(r).Addr())
+	if refusal != "" {
+		out.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		out.text(http.StatusServiceUnavailable, "This is more than one address may ask for at a time. Come again.")
+		s.emit(r, event.FileBusy, slog.String("name", shown(r.RequestURI)), slog.String("reason", refusal))
+		return
+	}
+	defer end()
+	if wait > 0 {
+		time.Sleep(wait)
+	}
+	s.answer(out, r)
+}
+
+func (s *Server) answer(out *writer, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		out.Header().Set("Allow", "GET, HEAD")
 		out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
@@ -108,11 +189,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path {
 	case "/":
 		out.text(http.StatusOK, "This is hobnail, a network boot server. Machines read their boot files here.")
+		return
 	case "/healthz":
 		out.text(http.StatusOK, "ok")
-	default:
-		s.file(out, r, path)
+		return
 	}
+	if s.Pages != nil {
+		if body, kind, ok := s.Pages(path); ok {
+			out.page(http.StatusOK, kind, body)
+			return
+		}
+	}
+	s.file(out, r, path)
 }
 
 // requestPath is the path of a request with its percent-encoding undone, once.
@@ -142,13 +230,25 @@ func shown(s string) string {
 
 func (s *Server) emit(r *http.Request, code event.Code, attrs ...slog.Attr) {
 	attrs = append(attrs, slog.String("method", r.Method), slog.String("via", via))
+	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
+		if n := c.nth(); n > 1 {
+			attrs = append(attrs, slog.Int("nth", n))
+		}
+	}
+	if r.TLS != nil {
+		attrs = append(attrs, slog.String("tls", tls.VersionName(r.TLS.Version)))
+	}
 	s.Events.Emit(event.Event{Time: time.Now(), Code: code, Client: client(r), Attrs: attrs})
 }
 
 // text answers with one line.
 func (w *writer) text(status int, line string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(line)+1))
+	w.page(status, "text/plain; charset=utf-8", []byte(line+"\n"))
+}
+
+func (w *writer) page(status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	io.WriteString(w, line+"\n")
+	w.Write(body)
 }
