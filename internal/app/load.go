@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"hobnail/internal/certificate"
 	"hobnail/internal/config"
 	"hobnail/internal/image"
 	"hobnail/internal/model"
@@ -190,6 +191,11 @@ func (l *Loaded) Warnings() []string {
 		}
 	}
 	w = append(w, l.missingTargets()...)
+	if c := l.Config.Server; c.Certificate != "" {
+		if _, err := certificate.Load(c.Certificate, c.CertificateKey, time.Now()); err != nil {
+			w = append(w, "[server] certificate: "+err.Error())
+		}
+	}
 	if len(l.Programs.Programs()) == 0 {
 		w = append(w, "this binary has no boot programs: build it with make build, or put some into "+l.Config.Server.NBP)
 	}

@@ -13,13 +13,13 @@ import (
 
 	"hobnail/internal/bootfile"
 	"hobnail/internal/boots"
+	"hobnail/internal/certificate"
 	"hobnail/internal/event"
 	"hobnail/internal/lease"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/serve/dhcp"
-	httpserve "hobnail/internal/serve/http"
 	"hobnail/internal/serve/metrics"
 	"hobnail/internal/serve/tftp"
 	"hobnail/internal/site"
@@ -51,12 +51,14 @@ type Server struct {
 	boots   *boots.Memory
 	ifaces  *netio.Directory
 	current atomic.Pointer[running]
+	ca      *certificate.Authority // nil until a configuration wants it
 }
 
 // running is what a reload replaces, as a whole.
 type running struct {
 	*Loaded
 	site *site.Site
+	tls  certificate.Source // nil without HTTPS
 }
 
 // Serve runs all services until the context ends, and then stops them cleanly.
@@ -108,7 +110,11 @@ func (s *Server) use(l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	s.current.Store(&running{Loaded: l, site: &site.Site{
+	source, err := s.certificates(l)
+	if err != nil {
+		return err
+	}
+	s.current.Store(&running{Loaded: l, tls: source, site: &site.Site{
 		Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started,
 	}})
 	return nil
@@ -183,26 +189,8 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 		line:  fmt.Sprintf("TFTP on UDP port %d", tftp.Port),
 		serve: func(ctx context.Context) error { return t.Serve(ctx, conn) },
 	})
-	if l.Config.Server.HTTPPort == 0 {
-		return all, nil
-	}
-	web, err := s.listenHTTP(ctx, l)
-	return append(all, web), err
-}
-
-func (s *Server) listenHTTP(ctx context.Context, l *Loaded) (service, error) {
-	// Multipath TCP, Go's default, would escape Landlock's TCP rules.
-	lc := net.ListenConfig{}
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(ctx, "tcp", l.Config.Server.HTTP)
-	if err != nil {
-		return service{}, netio.ListenError("tcp", l.Config.Server.HTTPPort, err)
-	}
-	h := &httpserve.Server{Opener: s, Events: s.opts.Events}
-	return service{
-		line:  fmt.Sprintf("HTTP on TCP port %d", l.Config.Server.HTTPPort),
-		serve: func(ctx context.Context) error { return h.Serve(ctx, ln) },
-	}, nil
+	web, err := s.listenWeb(ctx, l)
+	return append(all, web...), err
 }
 
 // listenMetrics adds the service that Prometheus asks, where it is wanted.
@@ -315,6 +303,7 @@ func needsRestart(old, next *Loaded) error {
 		changed bool
 	}{
 		{"[server] http", a.HTTP != b.HTTP},
+		{"[server] https", a.HTTPS != b.HTTPS},
 		{"[server] metrics", a.Metrics != b.Metrics},
 		{"[server] data", a.Data != b.Data},
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},

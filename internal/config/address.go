@@ -106,6 +106,18 @@ func parseListen(example string) func(string) (string, error) {
 	}
 }
 
+// parseHost takes a host name, or an address of either family.
+func parseHost(s string) (string, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		return a.String(), nil
+	}
+	name, err := parseDomain(s)
+	if err != nil {
+		return "", errors.New("is neither a host name nor an address; write it as boot.example.net or 10.77.1.2")
+	}
+	return name, nil
+}
+
 // httpPort gives the port of a listen address; 0 for "off".
 func httpPort(s string) uint16 {
 	_, port, _ := net.SplitHostPort(s)

@@ -32,9 +32,16 @@ type Server struct {
 	Address    netip.Addr // zero: the address the client can reach us by
 	HTTP       string     // "host:port" or ":port"; "off" for none; default ":8080"
 	HTTPPort   uint16     // taken from HTTP; 0 when off
-	Metrics    string     // "host:port" for Prometheus; "off" by default
-	DHCP       model.Mode // of subnets without [[subnet]]
-	DHCPAt     string     // where it was said; "built-in default" otherwise
+	HTTPS      string     // likewise; "off" by default
+	HTTPSPort  uint16     // taken from HTTPS; 0 when off
+	// Certificate and CertificateKey are files of the site's; empty: hobnail's
+	// own CA makes one.
+	Certificate    string
+	CertificateKey string
+	HTTPSNames     []string   // host names and addresses that it is to be for as well
+	Metrics        string     // "host:port" for Prometheus; "off" by default
+	DHCP           model.Mode // of subnets without [[subnet]]
+	DHCPAt         string     // where it was said; "built-in default" otherwise
 	// Upstream lists the site's DHCP servers, for subnets that name none;
 	// empty: they are looked for.
 	Upstream []netip.Addr
@@ -128,6 +135,7 @@ func Default() *Config {
 		Server: Server{
 			Data:     defaultData,
 			HTTP:     defaultHTTP,
+			HTTPS:    "off",
 			Metrics:  "off",
 			HTTPPort: 8080,
 			DHCP:     model.ModeAuto,

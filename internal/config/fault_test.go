@@ -105,6 +105,19 @@ func TestParseFaults(t *testing.T) {
 		{"http", []string{
 			`2:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
+		{"https", []string{
+			`2:9: https ":8080" is where http listens; give it another port, such as :8443`,
+			`3:16: https_names "boot 1" is neither a host name nor an address; write it as boot.example.net or 10.77.1.2`,
+			`3:26: https_names "fe80::1%eth0" is neither a host name nor an address; write it as boot.example.net or 10.77.1.2`,
+			`4:15: certificate "/var/lib/hobnail/boot1.pem" is without its key; name that as certificate_key = "/etc/ssl/private/boot1.key"`,
+		}},
+		{"https-certificate", []string{
+			`2:19: certificate_key "/var/lib/hobnail/boot1.key" is without its certificate; name that as certificate = "/etc/ssl/boot1.pem"`,
+		}},
+		{"https-key", []string{
+			`2:9: https "8443" is not an address to listen on; allowed are off, ":8443" and "10.77.1.2:8080"`,
+			`3:19: certificate_key "../boot1.key" leaves /var/lib/hobnail; allowed are absolute paths and paths without ".."`,
+		}},
 		{"image-arch", []string{
 			`3:8: arch "arm46" is not known; allowed are x64, ia32, arm64, arm32, riscv64, loongarch64; did you mean arm64?`,
 		}},
@@ -180,7 +193,7 @@ func TestParseFaults(t *testing.T) {
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, metrics, dhcp, upstream, share, nbp, landlock, dbx, allow_revoked, options; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, https, https_names, certificate, certificate_key, metrics, dhcp, upstream, share, nbp, landlock, dbx, allow_revoked, options; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,

@@ -62,11 +62,13 @@ func TestParseEveryKey(t *testing.T) {
 		File: "/etc/hobnail/site.toml",
 		Server: Server{
 			Name: "boot1", Data: "/srv/hobnail", Interfaces: []string{"eth0", "eth1.20"},
-			Address: addr("10.77.1.2"), HTTP: "10.77.1.2:8081", HTTPPort: 8081, Metrics: "127.0.0.1:9167",
+			Address: addr("10.77.1.2"), HTTP: "10.77.1.2:8081", HTTPPort: 8081,
+			HTTPS: ":8443", HTTPSPort: 8443, HTTPSNames: []string{"boot.example.net", "2001:db8::2"},
+			Certificate: "/etc/ssl/boot1.pem", CertificateKey: "/srv/hobnail/tls/boot1.key", Metrics: "127.0.0.1:9167",
 			DHCP: model.ModeOff, DHCPAt: "site.toml:9", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:15", Default: "debian-12", Timeout: 90 * time.Second},
+		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:19", Default: "debian-12", Timeout: 90 * time.Second},
 		TFTP: TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		Subnets: []Subnet{
 			{
@@ -76,18 +78,18 @@ func TestParseEveryKey(t *testing.T) {
 				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour, PerCircuit: 16,
 				NextServer: addr("10.77.1.4"), Link: "floor-2",
 				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
-				At:      "site.toml:19",
+				At:      "site.toml:23",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:34"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:38"},
 		},
 		Machines: []model.Machine{
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2", Options: ntp,
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:37",
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:41",
 			},
 			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
-				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:47"},
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:51"},
 		},
 		Rules: []Rule{
 			{
@@ -106,19 +108,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:54",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:58",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:73"},
-			{Loader: "ipxe", At: "site.toml:77"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:77"},
+			{Loader: "ipxe", At: "site.toml:81"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:80",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:84",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:88"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:92"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))

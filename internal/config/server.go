@@ -26,6 +26,7 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "http", parseListen(`":8080"`)); ok {
 		c.HTTP, c.HTTPPort = v.v, httpPort(v.v)
 	}
+	d.readHTTPS(s)
 	if v, ok := one(s, "metrics", parseListen(`"127.0.0.1:9167"`)); ok {
 		c.Metrics = v.v
 	}
@@ -40,6 +41,27 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "share", parseShare); ok {
 		c.Share = v.v
 	}
+}
+
+func (d *draft) readHTTPS(s section) {
+	c := &d.cfg.Server
+	if v, ok := one(s, "https", parseListen(`":8443"`)); ok {
+		c.HTTPS, c.HTTPSPort = v.v, httpPort(v.v)
+		if v.v != "off" && v.v == c.HTTP {
+			d.report.add(v.at, "https %s is where http listens; give it another port, such as :8443", quote(v.v))
+		}
+	}
+	c.HTTPSNames = values(some(s, "https_names", parseHost))
+	file := pathUnder(c.Data)
+	cert, haveCert := one(s, "certificate", file)
+	key, haveKey := one(s, "certificate_key", file)
+	switch {
+	case haveCert && !s.has("certificate_key"):
+		d.report.add(cert.at, "certificate %s is without its key; name that as certificate_key = %s", quote(cert.v), s.example("certificate_key"))
+	case haveKey && !s.has("certificate"):
+		d.report.add(key.at, "certificate_key %s is without its certificate; name that as certificate = %s", quote(key.v), s.example("certificate"))
+	}
+	c.Certificate, c.CertificateKey = cert.v, key.v
 }
 
 func (d *draft) readBoot(s section) {
