@@ -66,7 +66,8 @@ var rooms = []room{
 	{"lab", "lab/link", false, "the lab treats hobnail as any other server: from outside"},
 	{"bench/dhcpload", "netio wire", false, "load comes from outside, over the wire"},
 	{"bench/tftpload", "wire", false, "load comes from outside, over the wire"},
-	{"bench", "bench/dhcpload bench/tftpload lab lab/link", false, "servers are measured from outside, hobnail as the others"},
+	{"bench/httpload", "", false, "load comes from outside, over the wire"},
+	{"bench", "bench/dhcpload bench/httpload bench/tftpload lab lab/link", false, "servers are measured from outside, hobnail as the others"},
 	{"lab/demo", "lab", false, "the lab treats hobnail as any other server: from outside"},
 }
 

@@ -63,7 +63,7 @@ func (b *bench) run(t lab.TB) {
 
 func (b *bench) parts() []part {
 	parts := []part{{"dora", b.dora}, {"leases", b.leases}, {"latency", b.latency}, {"offers", b.offers}, {"perfdhcp", b.perfdhcp}}
-	return append(parts, b.tftpParts()...)
+	return slices.Concat(parts, b.tftpParts(), b.httpParts())
 }
 
 // wants says whether a part is to be run: all are, or those that are named by
@@ -87,7 +87,7 @@ func (b *bench) machine() {
 	cpu, _ := exec.Command("sh", "-c", "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1").Output()
 	fmt.Fprintf(b.out, "%s, %d processors: %s; Linux %s; %s\n", time.Now().UTC().Format(time.DateOnly),
 		runtime.NumCPU(), strings.TrimSpace(string(cpu)), unix.ByteSliceToString(u.Release[:]), runtime.Version())
-	for _, v := range []string{"kea-dhcp4 -v", "dhcpd --version", "dnsmasq --version"} {
+	for _, v := range []string{"kea-dhcp4 -v", "dhcpd --version", "dnsmasq --version", "nginx -v"} {
 		out, _ := exec.Command("sh", "-c", v+" 2>&1 | head -n 1").Output()
 		fmt.Fprintf(b.out, "%s: %s", v, out)
 	}
