@@ -21,7 +21,11 @@ type TemplateData struct {
 	Image   string // its name
 }
 
-// ExpandCmdline fills in a command line, a text/template over these fields:
+// Cmdline is the template of a command line, parsed once and filled in for
+// every machine. It is safe for concurrent use.
+type Cmdline struct{ t *template.Template }
+
+// ParseCmdline parses a command line, a text/template over these fields:
 //
 //	.Machine.Name .Machine.MAC .Machine.UUID .Machine.Arch .Machine.Address
 //	.Server.Name .Server.Address .Server.URL .Image.Name
@@ -29,17 +33,29 @@ type TemplateData struct {
 // with if and else, the functions and, or, not, eq, ne, and of ours
 // lower TEXT, upper TEXT, replace OLD NEW TEXT, default FALLBACK TEXT. An
 // unknown field of the machine is empty.
+func ParseCmdline(text string) (*Cmdline, error) {
+	t, err := parseTemplate(text)
+	if err != nil {
+		return nil, err
+	}
+	return &Cmdline{t}, nil
+}
+
+// Expand fills in a command line for an image.
 //
 // The result is one line whose words are parted by single spaces, of at most
 // MaxCmdline bytes, that every loader hands to the kernel as it stands. A
 // machine's value that could be more than one word is an error: a host name
 // must not add kernel parameters.
+func (c *Cmdline) Expand(v Values, image string) (string, error) { return expand(c.t, v, image) }
+
+// ExpandCmdline parses a command line and fills it in.
 func ExpandCmdline(tmpl string, data TemplateData) (string, error) {
-	t, err := parseTemplate(tmpl)
+	c, err := ParseCmdline(tmpl)
 	if err != nil {
 		return "", err
 	}
-	return expand(t, data)
+	return c.Expand(NewValues(data.Machine, data.Server), data.Image)
 }
 
 // CheckTemplate reports what would make ExpandCmdline fail for every machine.
@@ -49,7 +65,8 @@ func CheckTemplate(text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = expand(t, sample())
+	data := sample()
+	_, err = expand(t, NewValues(data.Machine, data.Server), data.Image)
 	return err
 }
 
@@ -62,15 +79,18 @@ func sample() TemplateData {
 	}
 }
 
-func expand(t *template.Template, data TemplateData) (string, error) {
-	values, err := values(data)
-	if err != nil {
-		return "", err
+func expand(t *template.Template, v Values, image string) (string, error) {
+	if v.err != nil {
+		return "", v.err
+	}
+	if !isWord(image) {
+		return "", notWord("Image.Name", image)
 	}
 	if t.Tree == nil { // an empty text
 		return "", nil
 	}
 	var out bytes.Buffer
+	values := map[string]map[string]string{"Machine": v.machine, "Server": v.server, "Image": {"Name": image}}
 	if err := t.Execute(&limitedWriter{&out}, values); err != nil {
 		return "", fmt.Errorf("expanding the command line: %v", err)
 	}
@@ -116,30 +136,44 @@ func oneLine(s string) (string, error) {
 	return s, nil
 }
 
-// values flattens data to text, so that a template reaches nothing else.
-func values(data TemplateData) (map[string]map[string]string, error) {
-	m, s := data.Machine, data.Server
-	all := map[string]map[string]string{"Machine": {}, "Server": {}, "Image": {}}
-	for _, v := range []struct{ of, field, value string }{
-		{"Machine", "Name", m.Name},
-		{"Machine", "MAC", string(m.MAC)},
-		{"Machine", "UUID", string(m.UUID)},
-		{"Machine", "Arch", string(m.Arch)},
-		{"Machine", "Address", address(m.Address)},
-		{"Server", "Name", s.Name},
-		{"Server", "Address", address(s.Address)},
-		{"Image", "Name", data.Image},
+// Values are what templates can say of a machine and this server, the same for
+// all images of a menu.
+type Values struct {
+	machine, server map[string]string
+	err             error // what is wrong with them, for any template
+}
+
+// NewValues flattens them to text, so that a template reaches nothing else.
+func NewValues(m Machine, s Server) Values {
+	v := Values{
+		machine: map[string]string{
+			"Name": m.Name, "MAC": string(m.MAC), "UUID": string(m.UUID), "Arch": string(m.Arch), "Address": address(m.Address),
+		},
+		server: map[string]string{"Name": s.Name, "Address": address(s.Address)},
+	}
+	for _, of := range []struct {
+		name   string
+		values map[string]string
+		fields []string
+	}{
+		{"Machine", v.machine, []string{"Name", "MAC", "UUID", "Arch", "Address"}},
+		{"Server", v.server, []string{"Name", "Address"}},
 	} {
-		if !isWord(v.value) {
-			return nil, fmt.Errorf("%s.%s is %.100q, which is not one word of letters, digits, '.', '_', ':' and '-'", v.of, v.field, v.value)
+		for _, field := range of.fields {
+			if value := of.values[field]; !isWord(value) && v.err == nil {
+				v.err = notWord(of.name+"."+field, value)
+			}
 		}
-		all[v.of][v.field] = v.value
 	}
-	if safe(s.URL, urlBytes) != s.URL {
-		return nil, fmt.Errorf("Server.URL is %.100q, which is not a plain URL", s.URL)
+	if safe(s.URL, urlBytes) != s.URL && v.err == nil {
+		v.err = fmt.Errorf("Server.URL is %.100q, which is not a plain URL", s.URL)
 	}
-	all["Server"]["URL"] = s.URL
-	return all, nil
+	v.server["URL"] = s.URL
+	return v
+}
+
+func notWord(name, value string) error {
+	return fmt.Errorf("%s is %.100q, which is not one word of letters, digits, '.', '_', ':' and '-'", name, value)
 }
 
 func address(a netip.Addr) string {

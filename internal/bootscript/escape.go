@@ -12,6 +12,9 @@ const maxText = 72
 // becomes a slash: at the end of a line, even of a comment, iPXE joins the
 // next line to it.
 func plain(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	var b strings.Builder
 	strange := false
 	for _, r := range s {
@@ -35,9 +38,31 @@ func plain(s string) string {
 	return text
 }
 
+// isPlain reports whether plain would change nothing, as of most texts: it is
+// much quicker to look than to write.
+func isPlain(s string) bool { return len(s) <= maxText && isTidy(s) }
+
+// isTidy reports whether a text is printable ASCII with single spaces.
+func isTidy(s string) bool {
+	space := true // a text does not begin with one
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' || c == '\\' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space || s == ""
+}
+
 // safe replaces every byte that is not a letter, a digit or in also by '_',
 // so that the result is one word to every loader.
 func safe(s, also string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return r > '~' || !alphanumeric(byte(r)) && strings.IndexByte(also, byte(r)) < 0
+	}) {
+		return s
+	}
 	b := []byte(s)
 	for i, c := range b {
 		if !alphanumeric(c) && strings.IndexByte(also, c) < 0 {

@@ -16,6 +16,7 @@ import (
 // whichever server is alive by then.
 func IPXE(m Menu) []byte {
 	w := &ipxeWriter{menu: m}
+	w.Grow(1024 + 512*len(m.Entries))
 	w.line("#!ipxe")
 	for _, note := range m.notes() {
 		w.line("# " + note)
@@ -35,7 +36,12 @@ type ipxeWriter struct {
 	menu Menu
 }
 
-func (w *ipxeWriter) line(s string) { w.WriteString(s + "\n") }
+func (w *ipxeWriter) line(words ...string) {
+	for _, s := range words {
+		w.WriteString(s)
+	}
+	w.WriteByte('\n')
+}
 
 func (w *ipxeWriter) linef(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 
@@ -49,7 +55,7 @@ func (w *ipxeWriter) choice() {
 	labels := make([]string, 0, len(m.Entries)+1)
 	for _, e := range m.Entries {
 		labels = append(labels, "image-"+label(e.ID))
-		w.linef("item %s %s", "image-"+label(e.ID), ipxeText(e.title()))
+		w.line("item ", labels[len(labels)-1], " ", ipxeText(e.title()))
 	}
 	labels = append(labels, "local")
 	w.line("item local Local disk")
@@ -61,7 +67,7 @@ func (w *ipxeWriter) choice() {
 	w.linef("choose %s target && goto ${target} || goto menu", options)
 	w.line("")
 	for _, e := range m.Entries {
-		w.linef(":image-%s", label(e.ID))
+		w.line(":image-", label(e.ID))
 		w.boot(e)
 		w.line("")
 	}
@@ -84,11 +90,11 @@ func (w *ipxeWriter) direct(e Entry) {
 
 // boot loads and starts an entry; what follows runs only if that failed.
 func (w *ipxeWriter) boot(e Entry) {
-	w.line("echo Starting " + ipxeText(e.title()))
+	w.line("echo Starting ", ipxeText(e.title()))
 	w.line("imgfree")
-	w.linef("kernel %s%s || goto failed", w.url(e.Kernel), w.arguments(e))
+	w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
 	for i, name := range e.Initrd {
-		w.linef("initrd --name %s %s || goto failed", initrdName(e, i), w.url(name))
+		w.line("initrd --name ", initrdName(e, i), " ", w.url(name), " || goto failed")
 	}
 	w.line("boot || goto failed")
 }
@@ -157,6 +163,9 @@ func (w *ipxeWriter) failed(what, command string) {
 // like. "${" itself cannot be written: ExpandCmdline refuses it, and in a
 // title a space is put between.
 func ipxeText(s string) string {
+	if isTidy(s) && !strings.ContainsAny(s, "#|&;$") {
+		return s
+	}
 	words := strings.Fields(strings.ReplaceAll(s, "${", "$ {"))
 	for i, w := range words {
 		if w[0] == '#' || w == "||" || w == "&&" || w == ";" {

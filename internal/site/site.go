@@ -25,6 +25,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -45,6 +46,8 @@ type Site struct {
 	Images   bootfile.Opener // names below img/, and those of WindowsFiles
 	Boots    *boots.Memory
 	Started  time.Time // modification time of generated files and embedded programs
+
+	cmdlines sync.Map // *bootscript.Cmdline by its text: parsed when first wanted
 }
 
 // Open finds the file that a name stands for.
@@ -230,8 +233,9 @@ func (s *Site) menu(r bootfile.Request, who boots.Known) (bootscript.Menu, error
 		last := script.Reasons[n-1]
 		m.Why = fmt.Sprintf("%s (%s)", last.Text, last.At)
 	}
+	values := bootscript.NewValues(m.Machine, m.Server)
 	for _, img := range script.Images {
-		e, err := entry(img, m)
+		e, err := s.entry(img, m, values)
 		switch {
 		case err == nil:
 			m.Entries = append(m.Entries, e)
@@ -257,13 +261,25 @@ func (s *Site) server(r bootfile.Request) bootscript.Server {
 	}
 }
 
-func entry(img model.Image, m bootscript.Menu) (bootscript.Entry, error) {
-	cmdline, err := bootscript.ExpandCmdline(img.Cmdline, bootscript.TemplateData{
-		Machine: m.Machine, Server: m.Server, Image: img.Name,
-	})
+func (s *Site) entry(img model.Image, m bootscript.Menu, v bootscript.Values) (bootscript.Entry, error) {
+	cmdline, err := s.cmdline(img.Cmdline, v, img.Name)
 	if err != nil {
 		return bootscript.Entry{}, fmt.Errorf("writing the command line of image %s for %s: %v", img.Name, m.Machine.MAC, err)
 	}
 	kernel, initrd := image.Names(img)
 	return bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline}, nil
+}
+
+// cmdline fills in a command line. To parse one takes longer than all else
+// that a menu needs.
+func (s *Site) cmdline(text string, v bootscript.Values, image string) (string, error) {
+	parsed, ok := s.cmdlines.Load(text)
+	if !ok {
+		c, err := bootscript.ParseCmdline(text)
+		if err != nil {
+			return "", err
+		}
+		parsed, _ = s.cmdlines.LoadOrStore(text, c)
+	}
+	return parsed.(*bootscript.Cmdline).Expand(v, image)
 }
