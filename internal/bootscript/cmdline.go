@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"text/template"
+	"text/template/parse"
 )
 
 // MaxCmdline is the longest command line, in bytes. x86 and arm64 kernels
@@ -23,7 +25,18 @@ type TemplateData struct {
 
 // Cmdline is the template of a command line, parsed once and filled in for
 // every machine. It is safe for concurrent use.
-type Cmdline struct{ t *template.Template }
+type Cmdline struct {
+	t *template.Template
+	// pieces is the whole of a template that is made of text and fields alone,
+	// as nearly all are: to put them together is ten times as quick.
+	pieces []piece
+}
+
+// piece is a text, or the value of a field: "Machine", "Name".
+type piece struct {
+	text      string
+	of, field string
+}
 
 // ParseCmdline parses a command line, a text/template over these fields:
 //
@@ -38,7 +51,33 @@ func ParseCmdline(text string) (*Cmdline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cmdline{t}, nil
+	return &Cmdline{t, pieces(t)}, nil
+}
+
+// pieces takes a template apart; nil where it has more than text and fields.
+func pieces(t *template.Template) []piece {
+	if t.Tree == nil {
+		return nil
+	}
+	var all []piece
+	for _, n := range t.Root.Nodes {
+		switch n := n.(type) {
+		case *parse.TextNode:
+			all = append(all, piece{text: string(n.Text)})
+		case *parse.ActionNode:
+			if len(n.Pipe.Cmds) != 1 || len(n.Pipe.Cmds[0].Args) != 1 {
+				return nil
+			}
+			f, ok := n.Pipe.Cmds[0].Args[0].(*parse.FieldNode)
+			if !ok || len(f.Ident) != 2 {
+				return nil
+			}
+			all = append(all, piece{of: f.Ident[0], field: f.Ident[1]})
+		default:
+			return nil
+		}
+	}
+	return all
 }
 
 // Expand fills in a command line for an image.
@@ -47,7 +86,35 @@ func ParseCmdline(text string) (*Cmdline, error) {
 // MaxCmdline bytes, that every loader hands to the kernel as it stands. A
 // machine's value that could be more than one word is an error: a host name
 // must not add kernel parameters.
-func (c *Cmdline) Expand(v Values, image string) (string, error) { return expand(c.t, v, image) }
+func (c *Cmdline) Expand(v Values, image string) (string, error) {
+	if err := v.check(image); err != nil {
+		return "", err
+	}
+	if c.pieces == nil {
+		return expand(c.t, v, image)
+	}
+	var out bytes.Buffer
+	out.Grow(256)
+	w := &limitedWriter{&out}
+	for _, p := range c.pieces {
+		if _, err := io.WriteString(w, p.value(v, image)); err != nil {
+			return "", fmt.Errorf("expanding the command line: %v", err)
+		}
+	}
+	return oneLine(out.String())
+}
+
+func (p piece) value(v Values, image string) string {
+	switch p.of {
+	case "Machine":
+		return v.machine[p.field]
+	case "Server":
+		return v.server[p.field]
+	case "Image":
+		return image
+	}
+	return p.text
+}
 
 // ExpandCmdline parses a command line and fills it in.
 func ExpandCmdline(tmpl string, data TemplateData) (string, error) {
@@ -66,7 +133,11 @@ func CheckTemplate(text string) error {
 		return err
 	}
 	data := sample()
-	_, err = expand(t, NewValues(data.Machine, data.Server), data.Image)
+	v := NewValues(data.Machine, data.Server)
+	if err := v.check(data.Image); err != nil {
+		return err
+	}
+	_, err = expand(t, v, data.Image)
 	return err
 }
 
@@ -80,12 +151,6 @@ func sample() TemplateData {
 }
 
 func expand(t *template.Template, v Values, image string) (string, error) {
-	if v.err != nil {
-		return "", v.err
-	}
-	if !isWord(image) {
-		return "", notWord("Image.Name", image)
-	}
 	if t.Tree == nil { // an empty text
 		return "", nil
 	}
@@ -111,7 +176,9 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 // oneLine refuses what some loader or kernel would take for something else
 // than text.
 func oneLine(s string) (string, error) {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	if !isTidy(s) {
+		s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' }), " ")
+	}
 	if len(s) > MaxCmdline {
 		return "", fmt.Errorf("the command line has %d bytes; %d are allowed", len(s), MaxCmdline)
 	}
@@ -170,6 +237,14 @@ func NewValues(m Machine, s Server) Values {
 	}
 	v.server["URL"] = s.URL
 	return v
+}
+
+// check is what is wrong with the values for an image of that name.
+func (v Values) check(image string) error {
+	if v.err == nil && !isWord(image) {
+		return notWord("Image.Name", image)
+	}
+	return v.err
 }
 
 func notWord(name, value string) error {

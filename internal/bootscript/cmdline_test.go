@@ -172,3 +172,26 @@ func TestCmdlineSurvivesEveryLoader(t *testing.T) {
 		survives(t, cmdline)
 	}
 }
+
+// A command line that is put together without text/template is the same.
+func TestPiecesSayWhatTheTemplateSays(t *testing.T) {
+	data := sample()
+	for _, text := range []string{
+		"", "quiet", "  quiet   splash ", "a={{.Machine.Name}} b={{.Machine.MAC}}{{.Machine.UUID}}", "{{.Machine.Arch}}",
+		"url={{.Server.URL}}/{{.Image.Name}}?ip={{ .Machine.Address }} {{- /* a comment */ -}} x", "{{.Server.Name}}.{{.Server.Address}}",
+	} {
+		c, err := ParseCmdline(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := NewValues(data.Machine, data.Server)
+		got, err := c.Expand(v, data.Image)
+		want, wantErr := expand(c.t, v, data.Image)
+		if got != want || err != nil || wantErr != nil {
+			t.Errorf("%q: %q, %v; text/template says %q, %v", text, got, err, want, wantErr)
+		}
+	}
+	if c, err := ParseCmdline("{{.Machine.Name}}"); err != nil || c.pieces == nil {
+		t.Errorf("a field alone is not taken apart: %v", err)
+	}
+}

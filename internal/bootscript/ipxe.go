@@ -1,6 +1,7 @@
 package bootscript
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -28,11 +29,11 @@ func IPXE(m Menu) []byte {
 	} else {
 		w.choice()
 	}
-	return []byte(w.String())
+	return w.Bytes()
 }
 
 type ipxeWriter struct {
-	strings.Builder
+	bytes.Buffer
 	menu Menu
 }
 

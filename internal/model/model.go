@@ -36,12 +36,18 @@ func MACFromBytes(b []byte) MAC {
 // ParseMAC reads the spellings people use: 52:54:00:12:34:56,
 // 52-54-00-12-34-56, 5254.0012.3456 and 525400123456, in either case.
 func ParseMAC(s string) (MAC, error) {
-	clean := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.ToLower(s))
-	b, err := hex.DecodeString(clean)
-	if err != nil || len(b) != 6 {
+	digits := make([]byte, 0, 12) // every name that is asked for goes through here
+	for i := range len(s) {
+		if c := s[i]; c != ':' && c != '-' && c != '.' && len(digits) < 13 {
+			digits = append(digits, c)
+		}
+	}
+	var b [6]byte
+	n, err := hex.Decode(b[:], digits[:min(len(digits), 12)])
+	if err != nil || n != len(b) || len(digits) > 12 {
 		return "", fmt.Errorf("%q is not a MAC address; write it as 52:54:00:12:34:56", s)
 	}
-	return MACFromBytes(b), nil
+	return MACFromBytes(b[:]), nil
 }
 
 // Bytes gives the octets of an address in its canonical form; nil for anything
