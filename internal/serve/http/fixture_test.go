@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -185,3 +186,5 @@ func status(answer string) string {
 	line, _, _ := strings.Cut(answer, "\r\n")
 	return strings.TrimPrefix(strings.TrimPrefix(line, "HTTP/1.1 "), "HTTP/1.0 ")
 }
+
+func netipAddr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -11,7 +11,7 @@ import (
 )
 
 // curl (Debian package curl) is the reader with the most spellings.
-func TestCurl(t *testing.T) {
+func TestInteropCurl(t *testing.T) {
 	base := "http://" + serve(t, newTree(), event.Discard{})
 	kernel := base + "/img/debian-12/linux"
 	tests := []struct {

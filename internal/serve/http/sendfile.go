@@ -16,7 +16,7 @@ const (
 	// maxUnsent is what of a connection may wait in the kernel to be sent
 	// (TCP_NOTSENT_LOWAT in tcp(7)), lest 5,000 clients that take nothing fill
 	// the memory that all sockets share.
-	maxUnsent = 256 << 10
+	maxUnsent = 64 << 10
 )
 
 // errCannotSend means that this file, or the kernel, knows no sendfile.
