@@ -35,7 +35,10 @@ type conn struct {
 func newConn(nc net.Conn, lim *limits) *conn {
 	c := &conn{Conn: nc, lim: lim}
 	if sc, ok := nc.(syscall.Conn); ok {
-		c.raw, _ = sc.SyscallConn()
+		if raw, err := sc.SyscallConn(); err == nil {
+			c.raw = raw
+			boundUnsent(raw)
+		}
 	}
 	return c
 }

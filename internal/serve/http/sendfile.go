@@ -16,7 +16,7 @@ const (
 	// maxUnsent is what of a connection may wait in the kernel to be sent
 	// (TCP_NOTSENT_LOWAT in tcp(7)), lest 5,000 clients that take nothing fill
 	// the memory that all sockets share.
-	maxUnsent = 64 << 10
+	maxUnsent = 128 << 10
 )
 
 // errCannotSend means that this file, or the kernel, knows no sendfile.
@@ -106,16 +106,11 @@ func ofFile(e syscall.Errno) bool {
 	return false
 }
 
-// boundUnsent sets maxUnsent on a listener; its connections inherit it. Where
-// it cannot be set, it is done without.
-func boundUnsent(ln any) {
-	sc, ok := ln.(syscall.Conn)
-	if !ok {
-		return
-	}
-	if raw, err := sc.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
-		})
-	}
+// boundUnsent sets maxUnsent on a connection. It is not set on the listener:
+// connections of one that knows Multipath TCP, Go's default, do not inherit it.
+// Where it cannot be set, it is done without.
+func boundUnsent(raw syscall.RawConn) {
+	raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+	})
 }

@@ -106,7 +106,6 @@ func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, conf *tls.Config
 
 func (s *Server) serve(ctx context.Context, ln net.Listener, conf *tls.Config) error {
 	s.prepare()
-	boundUnsent(ln)
 	var front net.Listener = &gate{Listener: ln, door: s.door, plain: conf == nil, refused: func(c *conn) {
 		s.Events.Emit(event.Event{Time: time.Now(), Code: event.FileBusy, Client: addrPort(c.RemoteAddr().String()), Attrs: []slog.Attr{
 			slog.String("reason", "too many connections of one address"), slog.String("via", via)}})
