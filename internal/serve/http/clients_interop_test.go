@@ -175,7 +175,7 @@ func TestInteropSlowReaders(t *testing.T) {
 	if err := os.WriteFile(mib, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	table, err := bootfile.NewTable(map[string]string{"disc": path, "mib": mib})
+	table, err := bootfile.NewTable(false, bootfile.Part{Files: map[string]string{"disc": path, "mib": mib}})
 	if err != nil {
 		t.Fatal(err)
 	}
