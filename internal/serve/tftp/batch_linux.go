@@ -46,10 +46,10 @@ func newMessages() *messages {
 	return m
 }
 
-// call is recvmmsg or sendmmsg for messages from to below end. Neither waits,
-// so Go's scheduler is not told (docs/adr/0012).
-func (m *messages) call(number uintptr, fd, from, end int) (int, error) {
-	n, _, errno := syscall.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.headers[from])), uintptr(end-from), unix.MSG_DONTWAIT, 0, 0)
+// call is recvmmsg or sendmmsg for messages from to below end. Neither waits
+// for long, so Go's scheduler is not told (docs/adr/0012).
+func (m *messages) call(number uintptr, fd, from, end, flags int) (int, error) {
+	n, _, errno := syscall.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.headers[from])), uintptr(end-from), uintptr(flags), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -64,7 +64,7 @@ func newReceiving() *receiving { return &receiving{newMessages()} }
 // receive takes what a socket has. A datagram that was not sent to an address
 // of ours, but to many, has no Local (RFC 1123 section 4.2.3.5 wants those
 // ignored).
-func (r *receiving) receive(s socket, in []Incoming) int {
+func (r *receiving) receive(s socket, in []Incoming, flags int) int {
 	for i := range in {
 		r.vectors[i].Base = &in[i].Data[0]
 		r.vectors[i].SetLen(len(in[i].Data))
@@ -72,7 +72,7 @@ func (r *receiving) receive(s socket, in []Incoming) int {
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlSize)
 	}
-	n, err := r.call(unix.SYS_RECVMMSG, s.fd, 0, len(in))
+	n, err := r.call(unix.SYS_RECVMMSG, s.fd, 0, len(in), flags)
 	if err != nil {
 		return 0
 	}
@@ -159,7 +159,9 @@ type sending struct {
 func newSending(fd int) *sending {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s := &sending{messages: newMessages(), segments: err == nil}
-	s.try = func(fd, from, end int) (int, error) { return s.call(unix.SYS_SENDMMSG, fd, from, end) }
+	s.try = func(fd, from, end int) (int, error) {
+		return s.call(unix.SYS_SENDMMSG, fd, from, end, unix.MSG_DONTWAIT)
+	}
 	return s
 }
 

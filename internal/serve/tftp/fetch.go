@@ -6,8 +6,8 @@ import (
 
 // What is read ahead of slow content.
 const (
-	chunkSize = 128 << 10
-	maxChunks = 256 // 32 MiB
+	chunkSize = 64 << 10
+	maxChunks = 512 // 32 MiB
 	// maxFetches is how many are read at the same time.
 	maxFetches = 32
 )
@@ -45,7 +45,9 @@ func (f fetched) readParts(off int64, parts [][]byte) (n int, err error) {
 	if missing {
 		return 0, errNotYet
 	}
-	c.ahead(f.file, (off+int64(n))/chunkSize+1)
+	for next := (off + int64(n)) / chunkSize; next <= (off+2*int64(n))/chunkSize+1; next++ {
+		c.ahead(f.file, next)
+	}
 	return n, nil
 }
 
