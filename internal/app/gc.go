@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -16,6 +17,16 @@ const (
 	maxPercent = 1000
 	paceEvery  = time.Second
 )
+
+// sharedProcessor has Go run two things at a time where there is one processor.
+// The loop of TFTP waits for its sockets without telling Go (docs/adr/0020), so
+// nothing else would run as long as it is busy; the system shares one processor
+// among two threads as it should.
+func sharedProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
+	}
+}
 
 // paceGC lets the heap grow by the headroom between collections, whatever is
 // alive, until the context ends. Whoever sets GOGC knows better.

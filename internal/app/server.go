@@ -242,6 +242,7 @@ func (s *Server) run(ctx context.Context, services []service) error {
 			ended <- err
 		}()
 	}
+	sharedProcessor()
 	go paceGC(ctx)
 	go s.reloads(ctx)
 	go s.prefetch(ctx)
