@@ -13,7 +13,7 @@ const (
 	// headroom is how much may be thrown away between two garbage collections.
 	// Go allows as much as there is alive, which is little here: a server that
 	// answers 20,000 machines a second would collect 20 times a second.
-	headroom   = 40 << 20
+	headroom   = 32 << 20
 	maxPercent = 1000
 	paceEvery  = time.Second
 )

@@ -27,6 +27,10 @@ func (p byPath) Readlink(name string) (string, error) {
 	return os.Readlink(filepath.Join(string(p), name))
 }
 
+func (p byPath) Lstat(name string) (os.FileInfo, error) {
+	return os.Lstat(filepath.Join(string(p), name))
+}
+
 func (p byPath) Name() string { return string(p) }
 
 // Unguarded runs what opens a file on the caller's thread.

@@ -23,6 +23,7 @@ type place struct {
 type folder interface {
 	OpenFile(name string, flag int, perm os.FileMode) (*os.File, error)
 	Readlink(name string) (string, error)
+	Lstat(name string) (os.FileInfo, error)
 	Name() string
 }
 

@@ -18,6 +18,7 @@ type Table struct {
 	files  map[string]place
 	folded map[string]string // names in lower case, of parts in AnyCase, to names
 	guard  *guard
+	kept   handles
 }
 
 // Part is some files of a table.
@@ -98,22 +99,25 @@ func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 		}
 		p = t.files[name]
 	}
-	f, err := t.guard.do(p.open)
-	if err != nil {
-		return nil, fmt.Errorf("opening boot file %s: %v", name, err)
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New(p.path + " is not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("opening boot file %s: %v", name, err)
+	h := t.kept.get(name, p)
+	if h == nil {
+		f, err := t.guard.do(p.open)
+		if err != nil {
+			return nil, fmt.Errorf("opening boot file %s: %v", name, err)
+		}
+		info, err := f.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = errors.New(p.path + " is not a regular file")
+		}
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("opening boot file %s: %v", name, err)
+		}
+		h = t.kept.put(name, f, info)
 	}
 	return &File{
-		Name: name, Size: info.Size(), Content: f, ModTime: info.ModTime(),
-		ETag:  fmt.Sprintf("\"%x-%x\"", info.Size(), info.ModTime().UnixNano()),
-		Close: f.Close,
+		Name: name, Size: h.info.Size(), Content: h.file, ModTime: h.info.ModTime(), ETag: h.etag,
+		Close: func() error { return t.kept.release(h) },
 	}, nil
 }
 

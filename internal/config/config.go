@@ -58,7 +58,7 @@ type Server struct {
 // TFTP is [tftp].
 type TFTP struct {
 	SinglePort    bool // transfers are answered from port 69
-	MaxTransfers  int  // open at once; default 4096
+	MaxTransfers  int  // open at once; default 16384
 	MaxPerClient  int  // open at once for one address; default 64
 	MaxRate       int  // octets in a second; 0: any
 	MaxClientRate int  // octets in a second for one address; 0: any
@@ -150,7 +150,7 @@ func Default() *Config {
 			Default:   model.TargetLocal,
 			Timeout:   10 * time.Second,
 		},
-		TFTP: TFTP{MaxTransfers: 4096, MaxPerClient: 64},
+		TFTP: TFTP{MaxTransfers: 16384, MaxPerClient: 64},
 	}
 }
 

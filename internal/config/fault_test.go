@@ -279,8 +279,8 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"tftp", []string{
 			`2:24: answers "singleport" is neither own-port nor single-port; did you mean single-port?`,
-			`3:24: transfers "many" is not a number of transfers, 1 to 1048576; write it as 4096`,
-			`4:24: transfers_per_client "0" is not a number of transfers, 1 to 1048576; write it as 4096`,
+			`3:24: transfers "many" is not a number of transfers, 1 to 1048576; write it as 16384`,
+			`4:24: transfers_per_client "0" is not a number of transfers, 1 to 1048576; write it as 16384`,
 			`5:24: rate "50Mbit" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
 			`6:24: rate_per_client "1kB" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
 			`7:1: [tftp] has no key "window"; its keys are answers, transfers, transfers_per_client, rate, rate_per_client`,

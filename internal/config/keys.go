@@ -54,7 +54,7 @@ func keysOf(section string) []key {
 	case "tftp":
 		return []key{
 			{"answers", `"single-port"`},
-			{"transfers", `"4096"`},
+			{"transfers", `"16384"`},
 			{"transfers_per_client", `"64"`},
 			{"rate", `"50MB"`},
 			{"rate_per_client", `"5MB"`},

@@ -43,7 +43,7 @@ const maxTransfers = 1 << 20
 func parseTransfers(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > maxTransfers || s != strconv.Itoa(n) {
-		return 0, errors.New("is not a number of transfers, 1 to 1048576; write it as 4096")
+		return 0, errors.New("is not a number of transfers, 1 to 1048576; write it as 16384")
 	}
 	return n, nil
 }

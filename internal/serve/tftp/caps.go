@@ -10,7 +10,7 @@ import (
 const (
 	// maxUnheard is how many reads may wait for their client's first ACK. The
 	// oldest makes room: a client that exists answers within milliseconds.
-	maxUnheard = 65536
+	maxUnheard = 32768
 	// maxUnheardOctets is what they may have of memory that is for them alone,
 	// maxUnheardFiles how many files that nobody else reads.
 	maxUnheardOctets = 32 << 20
@@ -206,8 +206,14 @@ func (u *unheard) heard(ses *session) {
 	u.octets -= ses.file.own
 	u.files -= ses.file.alone()
 	if len(u.queue) > 2*u.count+batchSize {
-		u.queue = slices.DeleteFunc(u.queue, func(s *session) bool { return s.gone || !s.unheard })
+		u.clean()
 	}
+}
+
+// clean leaves out those that are not unheard any more, and the room for them.
+func (u *unheard) clean() {
+	alive := slices.DeleteFunc(u.queue, func(s *session) bool { return s.gone || !s.unheard })
+	u.queue = append([]*session(nil), alive...)
 }
 
 // tooMany gives the oldest if there are too many.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -49,7 +50,8 @@ type UDP struct {
 	epoll    int
 	wake     int // eventfd(2)
 	events   []unix.EpollEvent
-	ready    []uint8 // sockets that have something
+	ready    []uint8 // sockets that have something, those for requests last
+	running  int     // rounds of requests since which a transfer has gone on; counts down
 	busy     bool    // something came the last time
 	alone    lone
 	in       *receiving
@@ -217,10 +219,13 @@ func (u *UDP) Receive(in []Incoming, wait time.Duration) (int, error) {
 	}
 	i := u.ready[0]
 	u.ready = append(u.ready[:0], u.ready[1:]...)
-	n := u.in.receive(u.sockets[i], in, unix.MSG_DONTWAIT)
-	if n == len(in) {
-		u.ready = append(u.ready, i) // the others first
+	if int(i) < u.requests && u.running > 0 {
+		u.running--
+		in = in[:min(len(in), requestBatch)]
+	} else if int(i) >= u.requests {
+		u.running = runningFor
 	}
+	n := u.in.receive(u.sockets[i], in, unix.MSG_DONTWAIT)
 	u.alone.polled(i, n == 1 && len(u.ready) == 0 && int(i) >= u.requests)
 	return u.from(i, in[:n]), nil
 }
@@ -233,6 +238,13 @@ func (u *UDP) from(i uint8, in []Incoming) int {
 	}
 	return u.in.ours(in)
 }
+
+// A storm of requests must not stop the transfers that run: as long as there
+// are any, few requests are taken at a time.
+const (
+	requestBatch = 8
+	runningFor   = 100 // rounds of requests without a transfer's packet
+)
 
 // How one client in lock-step is served: a system call for each ACK instead of
 // two. It is a third of what a block costs.
@@ -298,6 +310,8 @@ func (u *UDP) poll(wait time.Duration) error {
 		}
 		u.ready = append(u.ready, uint8(e.Fd))
 	}
+	// Who is served already goes before who asks.
+	slices.SortFunc(u.ready, func(a, b uint8) int { return int(b) - int(a) })
 	return nil
 }
 

@@ -3,8 +3,10 @@ package tftp
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,7 @@ type loop struct {
 	vectors  vectors
 	pending  int // files being opened
 	stopAt   time.Time
+	peak     int // most sessions since the tables were made
 
 	bursts []*burst
 	out    []Outgoing
@@ -93,10 +96,29 @@ func (l *loop) run() error {
 		}
 		l.expire(now)
 		l.flush()
+		l.shrink()
 		if l.stopping.Load() && l.stopped(now) {
 			return nil
 		}
 	}
+}
+
+// shrink gives memory back after a flood: Go's maps and slices keep what they
+// had at their largest, and its heap keeps it for minutes.
+func (l *loop) shrink() {
+	const large = 4096
+	l.peak = max(l.peak, len(l.sessions))
+	if l.peak < large || len(l.sessions) > l.peak/8 {
+		return
+	}
+	l.peak = len(l.sessions)
+	sessions := make(map[peerID]*session, len(l.sessions))
+	maps.Copy(sessions, l.sessions)
+	l.sessions = sessions
+	l.timers.clean()
+	l.unheard.clean()
+	l.bursts = nil
+	go debug.FreeOSMemory()
 }
 
 // wait is how long there is nothing to do unless something arrives.
@@ -120,8 +142,9 @@ func (l *loop) tell(m message) {
 		closeFile(m.file)
 		return
 	}
-	l.inbox = append(l.inbox, m)
-	l.conn.Wake()
+	if l.inbox = append(l.inbox, m); len(l.inbox) == 1 {
+		l.conn.Wake()
+	}
 }
 
 // stop has the loop end.

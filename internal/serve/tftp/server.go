@@ -16,7 +16,7 @@ const Port = 69
 const (
 	DefaultWindow       = 64
 	LargestWindow       = 64
-	DefaultMaxTransfers = 4096
+	DefaultMaxTransfers = 16384
 	// DefaultMaxPerClient is what one address may have open at once. A
 	// machine needs one or two; a classroom behind one NAT address more.
 	DefaultMaxPerClient = 64

@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -51,6 +52,13 @@ func (t *timers) expired(now time.Time) *session {
 		return a.ses
 	}
 	return nil
+}
+
+// clean leaves out the alarms of sessions that are over, and the room for them.
+func (t *timers) clean() {
+	alive := slices.DeleteFunc(*t, func(a alarm) bool { return a.ses.gone })
+	*t = append(timers(nil), alive...)
+	heap.Init(t)
 }
 
 // next is when the first alarm is, zero without one.
