@@ -32,12 +32,12 @@ type conn struct {
 	requests int       // that came so far
 }
 
-func newConn(nc net.Conn, lim *limits) *conn {
+func newConn(nc net.Conn, lim *limits, nth int) *conn {
 	c := &conn{Conn: nc, lim: lim}
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
-			boundUnsent(raw)
+			boundUnsent(raw, unsent(nth))
 		}
 	}
 	return c

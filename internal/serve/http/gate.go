@@ -65,7 +65,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			g.door.leave()
 			return nil, err
 		}
-		c := newConn(nc, g.door.lim)
+		c := newConn(nc, g.door.lim, g.door.count())
 		if g.door.admit(c) {
 			return c, nil
 		}
@@ -106,6 +106,13 @@ func (d *door) leave() {
 	defer d.mu.Unlock()
 	d.inside--
 	d.change.Signal()
+}
+
+// count is how many are inside, the one at the door included.
+func (d *door) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inside
 }
 
 // putOut closes an idle connection. The server reports its end through track.

@@ -13,11 +13,17 @@ const (
 	// maxSend is what one call of sendfile is asked for. A call ends when the
 	// socket's buffer is full, long before.
 	maxSend = 4 << 20
-	// maxUnsent is what of a connection may wait in the kernel to be sent
+	// What of a connection may wait in the kernel to be sent
 	// (TCP_NOTSENT_LOWAT in tcp(7)), lest 5,000 clients that take nothing fill
-	// the memory that all sockets share.
-	maxUnsent = 128 << 10
+	// the memory that all sockets share. Each wakes the server for another
+	// piece, so the few have more.
+	unsentOfAll = 64 << 20
+	leastUnsent = 128 << 10
+	mostUnsent  = 2 << 20
 )
+
+// unsent is what may wait of the nth connection.
+func unsent(n int) int { return min(max(unsentOfAll/max(n, 1), leastUnsent), mostUnsent) }
 
 // errCannotSend means that this file, or the kernel, knows no sendfile.
 var errCannotSend = errors.New("sendfile cannot send this file")
@@ -106,11 +112,11 @@ func ofFile(e syscall.Errno) bool {
 	return false
 }
 
-// boundUnsent sets maxUnsent on a connection. It is not set on the listener:
+// boundUnsent bounds what waits to be sent on a connection. It is not set on the listener:
 // connections of one that knows Multipath TCP, Go's default, do not inherit it.
 // Where it cannot be set, it is done without.
-func boundUnsent(raw syscall.RawConn) {
+func boundUnsent(raw syscall.RawConn, octets int) {
 	raw.Control(func(fd uintptr) {
-		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, octets)
 	})
 }
