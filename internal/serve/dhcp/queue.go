@@ -11,7 +11,7 @@ const (
 	queueDepth = 4096
 	// maxRequest is longer than any datagram a client sends: an Ethernet frame
 	// holds 1472 octets. A longer one is cut, which the parser refuses unless
-	// only padding was lost.
+	// the cut is between two options or in padding.
 	maxRequest = 2048
 )
 

@@ -20,6 +20,9 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// maxPacket is what a socket takes of a packet; it cuts off the rest.
+const maxPacket = 2048
+
 // Interfaces of the server under test.
 const (
 	eth0    = 2 // 10.99.0.1/24
@@ -126,8 +129,7 @@ func (w *world) connect(conn *netio.MemConn, through netio.Conn) {
 
 // send hands over a packet, which the socket cuts, and takes what is sent.
 func (w *world) send(port uint16, p netio.Packet) []netio.Datagram {
-	const cut = 2048
-	p.Data, p.Port = p.Data[:min(len(p.Data), cut)], port
+	p.Data, p.Port = p.Data[:min(len(p.Data), maxPacket)], port
 	w.server.Settle(w.conns[port], w.server.Take(w.conns[port], []netio.Packet{p}))
 	var sent []netio.Datagram
 	for {
