@@ -58,7 +58,6 @@ type UDP struct {
 	out      *sending
 	probe4   int // sockets that path MTUs are asked of
 	probe6   int
-	keep     []*os.File
 }
 
 // socket is one bound port.
@@ -131,15 +130,21 @@ func (u *UDP) bind(network, addr string) error {
 		return err
 	}
 	defer conn.Close()
-	// A duplicate that Go's poller does not know: the loop waits for all of
-	// its sockets by itself.
-	f, err := conn.(*net.UDPConn).File()
+	raw, err := conn.(*net.UDPConn).SyscallConn()
 	if err != nil {
 		return err
 	}
-	u.keep = append(u.keep, f)
-	u.sockets = append(u.sockets, socket{int(f.Fd()), v6})
-	return nil
+	// A duplicate that Go's poller does not know: it would wake a thread for
+	// each packet, and the loop waits for its sockets by itself. UDPConn.File
+	// gives one that it knows.
+	return control(raw, func(fd int) error {
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			u.sockets = append(u.sockets, socket{own, v6})
+			err = unix.SetNonblock(own, false)
+		}
+		return err
+	})
 }
 
 // prepare sets up a socket before it has its port.
@@ -369,8 +374,8 @@ func (u *UDP) PathMTU(client netip.Addr) int {
 
 // Close is Conn's.
 func (u *UDP) Close() error {
-	for _, f := range u.keep {
-		f.Close()
+	for _, s := range u.sockets {
+		unix.Close(s.fd)
 	}
 	for _, fd := range []int{u.epoll, u.wake, u.probe4, u.probe6} {
 		if fd >= 0 {

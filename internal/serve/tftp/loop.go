@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -40,7 +42,9 @@ type loop struct {
 	files    map[fileKey]*openFile
 	chunks   chunks
 	vectors  vectors
-	pending  int // files being opened
+	regions  regions
+	now      time.Time // of this round
+	pending  int       // files being opened
 	stopAt   time.Time
 	peak     int // most sessions since the tables were made
 
@@ -57,11 +61,13 @@ type loop struct {
 // message is what a goroutine tells the loop: a file that was opened or could
 // not be, or a chunk.
 type message struct {
-	ses   *session
-	file  *bootfile.File
-	chunk *chunk
-	data  []byte
-	err   error
+	ses     *session
+	file    *bootfile.File
+	chunk   *chunk
+	data    []byte
+	mapping *mapping
+	before  int // octets of data before the mapping's own
+	err     error
 }
 
 func newLoop(ctx context.Context, s *Server, conn Conn) *loop {
@@ -69,6 +75,7 @@ func newLoop(ctx context.Context, s *Server, conn Conn) *loop {
 		Server: s, conn: conn, ctx: ctx, sessions: make(map[peerID]*session), files: make(map[fileKey]*openFile),
 		caps: newCaps(s),
 	}
+	l.regions = regions{loop: l, all: make(map[chunkKey]*mapping)}
 	l.chunks = chunks{loop: l, all: make(map[chunkKey]*chunk), slots: make(chan struct{}, maxFetches)}
 	return l
 }
@@ -90,6 +97,7 @@ func (l *loop) run() error {
 			return err
 		}
 		now := time.Now()
+		l.now = now
 		l.takeInbox(now)
 		for i := range in[:n] {
 			l.datagram(now, &in[i])
@@ -169,7 +177,11 @@ func (l *loop) takeInbox(now time.Time) {
 	l.inbox = nil
 	l.mu.Unlock()
 	for _, m := range inbox {
-		if m.chunk == nil {
+		switch {
+		case m.mapping != nil:
+			l.regions.made(m.mapping, m.data, m.before, m.err)
+			continue
+		case m.chunk == nil:
 			l.opened(now, m)
 			continue
 		}
@@ -264,8 +276,8 @@ func (l *loop) packet(now time.Time, ses *session, b []byte) {
 // stepped sends what a step of a session gave, and looks where that leaves it.
 func (l *loop) stepped(now time.Time, ses *session, out *burst) {
 	if len(out.buf) > 0 {
-		l.caps.sent(now, ses, len(out.buf))
-		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, To: ses.address(), From: l.locals.addr(ses.peer), Port: ses.answers})
+		l.caps.sent(now, ses, len(out.buf)+len(out.lent))
+		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, Lent: out.lent, To: ses.address(), From: l.locals.addr(ses.peer), Port: ses.answers})
 	}
 	if ses.unheard && ses.read.transfer != nil {
 		ses.unheard = false
@@ -329,9 +341,21 @@ func (l *loop) flush() {
 			l.asked[i].read.transfer.sendErr = err
 		}
 	}
+	l.shortened()
 	clear(l.out)
 	clear(l.asked)
 	l.out, l.asked = l.out[:0], l.asked[:0]
+}
+
+// shortened has a file read, and not mapped any more, that has become shorter
+// than what was to be sent of it. What was lost is sent again, or it turns out
+// that it is not there.
+func (l *loop) shortened() {
+	for i := range l.out {
+		if ses := l.asked[i]; ses != nil && ses.file != nil && errors.Is(l.out[i].Err, syscall.EFAULT) {
+			ses.file.unmapped = true
+		}
+	}
 }
 
 // answerError sends one ERROR.
@@ -389,6 +413,7 @@ func (l *loop) letGo(f *openFile) {
 		delete(l.files, f.key)
 	}
 	l.chunks.drop(f)
+	l.regions.drop(f)
 }
 
 // abandon ends a session whose client is not to blame.

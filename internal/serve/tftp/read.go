@@ -67,7 +67,7 @@ func (r *read) first(now time.Time, out *burst) {
 			return
 		}
 	}
-	count(&r.out, len(out.buf))
+	count(&r.out, len(out.buf)+len(out.lent))
 }
 
 // repeat takes the client's request once more. Until something was
