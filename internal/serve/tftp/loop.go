@@ -147,7 +147,7 @@ func (l *loop) tell(m message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		closeFile(m.file)
+		m.undo()
 		return
 	}
 	if l.inbox = append(l.inbox, m); len(l.inbox) == 1 {
@@ -162,6 +162,14 @@ func (l *loop) stop() {
 	l.stopping.Store(true)
 	if !l.ended {
 		l.conn.Wake()
+	}
+}
+
+// undo closes what nobody is told of any more.
+func (m *message) undo() {
+	closeFile(m.file)
+	if m.mapping != nil {
+		unmap(m.data)
 	}
 }
 
@@ -456,6 +464,7 @@ func (l *loop) end() {
 	defer l.mu.Unlock()
 	l.ended = true
 	for _, m := range l.inbox {
-		closeFile(m.file)
+		m.undo()
 	}
+	l.regions.end()
 }

@@ -177,9 +177,23 @@ func (r *regions) forget(m *mapping) {
 // unmap gives a region back. What is still to be sent out of it goes first.
 func (r *regions) unmap(m *mapping) {
 	r.loop.flush()
-	_ = unix.Munmap(m.whole)
+	unmap(m.whole)
 	m.data, m.whole = nil, nil
 	r.mapped--
+}
+
+// end unmaps everything when the loop is over.
+func (r *regions) end() {
+	for _, m := range r.all {
+		unmap(m.whole)
+	}
+}
+
+// unmap gives memory back that was mapped; nil is fine.
+func unmap(b []byte) {
+	if b != nil {
+		_ = unix.Munmap(b)
+	}
 }
 
 // lend is lender's.
