@@ -62,10 +62,18 @@ func (t *trial) background(name string, task tftpTask) *lab.Proc {
 
 // flood sends spoofed requests while a client fetches 1 MiB now and then.
 func (t *trial) flood(spoof tftpload.Spoof) abuse {
-	const pause = 4 * time.Second
+	const pause, calm = 4 * time.Second, 30 * time.Second
 	pid := t.proc.Pid()
 	spoof.File = t.get(small1, 1).File
 	t.lookInto(small1, 4)
+	// A server that has done nothing yet has not even read all of its program:
+	// what it has after a small storm is what it should come back to.
+	storm := spoof
+	storm.Count, storm.Time = 20000, 2*time.Second
+	if err := t.background("storm", tftpTask{Spoof: &storm}).Wait(time.Minute); err != nil {
+		t.b.t.Fatalf("the storm: %v", err)
+	}
+	time.Sleep(calm)
 	a := abuse{before: statusMiB(pid, "VmRSS:")}
 	packets, octets := t.sent()
 	proc := t.background("flood", tftpTask{Spoof: &spoof})
