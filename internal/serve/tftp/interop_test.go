@@ -6,11 +6,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +67,8 @@ func clients() []client {
 		{"atftp", "atftp", "tsize, blksize 1428", 1428, false, atftp("tsize enable", "blksize 1428")},
 		{"atftp", "atftp", "windowsize 4", 512, false, atftp("windowsize 4")},
 		{"atftp", "atftp", "windowsize 16, blksize 1428", 1428, false, atftp("blksize 1428", "windowsize 16")},
+		{"atftp", "atftp", "windowsize 16, blksize 8", 8, false, atftp("blksize 8", "windowsize 16")},
+		{"atftp", "atftp", "every option", 1024, false, atftp("tsize enable", "blksize 1024", "timeout 1", "windowsize 4")},
 		{"atftp", "atftp", "timeout 2", 512, false, atftp("timeout 2")},
 		{"busybox", "busybox", "no options", 512, false, busybox()},
 		{"busybox", "busybox", "blksize 1468", 1468, false, busybox("-b", "1468")},
@@ -100,9 +104,9 @@ func (f files) random(size int) (name string, b []byte) {
 	return name, b
 }
 
-// TestClients has every client read files of 0 to 5 blocks and an octet more
+// TestInteropClients has every client read files of 0 to 5 blocks and an octet more
 // or less.
-func TestClients(t *testing.T) {
+func TestInteropClients(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.program+", "+c.name, func(t *testing.T) {
 			tree := make(files)
@@ -132,29 +136,55 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestClientsBeyondTheLastBlockNumber has every client read a file of more
-// than 65,536 blocks.
-func TestClientsBeyondTheLastBlockNumber(t *testing.T) {
-	for _, c := range clients() {
+// TestInteropClientsBeyondTheLastBlockNumber has every client read a file of
+// 65,537 blocks, with the largest blocks that it asks for, and one in lock-step
+// and one with a window also those of 65,535 and 65,536.
+func TestInteropClientsBeyondTheLastBlockNumber(t *testing.T) {
+	for _, c := range beyond() {
 		t.Run(c.program+", "+c.name, func(t *testing.T) {
+			blocks := []int{65537}
+			if c.blksize == 8 {
+				blocks = []int{65535, 65536, 65537}
+			}
 			tree := make(files)
-			name, want := tree.random(65537*c.blksize + 1)
+			for _, n := range blocks {
+				tree.random((n - 1) * c.blksize) // the last is empty
+			}
 			at := serveOn(t, "127.0.0.1:0", &Server{Opener: tree})
-			began := time.Now()
-			got, err := c.read(t, at, name)
-			if err != nil {
-				t.Fatal(err)
+			for _, n := range blocks {
+				name, want := tree.random((n - 1) * c.blksize)
+				began := time.Now()
+				got, err := c.read(t, at, name)
+				if err != nil {
+					t.Fatalf("%d blocks: %v", n, err)
+				}
+				if sha256.Sum256(got) != sha256.Sum256(want) {
+					t.Fatalf("%d blocks, %d octets: it got %d others", n, len(want), len(got))
+				}
+				t.Logf("%d blocks: %.0f MB/s, the client's start included", n, float64(len(want))/1e6/time.Since(began).Seconds())
 			}
-			if sha256.Sum256(got) != sha256.Sum256(want) {
-				t.Fatalf("%d octets: it got %d others", len(want), len(got))
-			}
-			t.Logf("%.0f MB/s, the client's start included", float64(len(want))/1e6/time.Since(began).Seconds())
 		})
 	}
 }
 
-// TestClientsAreTold has every client ask for a file that does not exist.
-func TestClientsAreTold(t *testing.T) {
+// beyond gives each client's variant with the largest blocks, and those with
+// the smallest.
+func beyond() []client {
+	largest := make(map[string]client)
+	var chosen []client
+	for _, c := range clients() {
+		if c.blksize == 8 {
+			chosen = append(chosen, c)
+		}
+		if c.blksize >= largest[c.program].blksize {
+			largest[c.program] = c
+		}
+	}
+	return slices.AppendSeq(chosen, maps.Values(largest))
+}
+
+// TestInteropClientsAreTold has every client ask for a file that does not exist.
+func TestInteropClientsAreTold(t *testing.T) {
 	for _, c := range clients() {
 		t.Run(c.program+", "+c.name, func(t *testing.T) {
 			events := make(told, 8)
