@@ -4,16 +4,12 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	wire "hobnail/internal/wire/tftp"
 )
 
 // Bounds of what a client may have, whatever it asks for.
 const (
-	// maxTimeout is the longest retransmission interval that is agreed to. A
-	// lost packet costs this long, and firmware gives up after 24 to 50 s.
-	maxTimeout = 30
 	// maxFlight is how many octets of blocks may be unacknowledged. Linux
 	// gives a socket 208 KiB by default, overhead included, and firmware less.
 	maxFlight = 128 << 10
@@ -29,12 +25,8 @@ type limits struct {
 type terms struct {
 	blksize int32 // octets in a block but the last
 	window  int16 // blocks that are sent before an ACK is due
-	seconds uint8 // exact retransmission interval; 0: measured
 	tsize   bool  // the client was told the size
 }
-
-// timeout is the exact retransmission interval, or zero.
-func (t terms) timeout() time.Duration { return time.Duration(t.seconds) * time.Second }
 
 // agreement is terms, and the answer that grants them.
 type agreement struct {
@@ -58,12 +50,9 @@ func negotiate(asked wire.Options, size int64, lim limits) agreement {
 		t.window = int16(n)
 		granted[wire.OptionWindowsize] = decimal(n)
 	}
-	// U-Boot takes another value than its own for an error, so it is that
-	// value or none.
-	if n, ok := grant(asked, wire.OptionTimeout, 1, math.MaxUint64); ok && n <= maxTimeout {
-		t.seconds = uint8(n)
-		granted[wire.OptionTimeout] = decimal(n)
-	}
+	// timeout is left out, as an option may be (RFC 2347). Granted, it is the
+	// interval of retransmission to the second (RFC 2349): curl asks for 6, of
+	// itself, and each packet that is lost would cost that.
 	// EDK2 takes an OACK without tsize for a missing file (PXE-E53).
 	if _, ok := asked.Get(wire.OptionTsize); ok && size >= 0 {
 		t.tsize = true

@@ -34,8 +34,8 @@ func TestNegotiate(t *testing.T) {
 			agreement{terms: terms{blksize: 1468, window: 4, tsize: true}, oack: options("tsize=960000 blksize=1468 windowsize=4")}},
 		{"order and spelling are the client's", options("WindowSize=2 BLKSIZE=1024"), 10, ethernet,
 			agreement{terms: terms{blksize: 1024, window: 2}, oack: options("WindowSize=2 BLKSIZE=1024")}},
-		{"U-Boot's timeout comes back as it is", options("timeout=5 blksize=1468"), 10, ethernet,
-			agreement{terms: terms{blksize: 1468, window: 1, seconds: 5}, oack: options("timeout=5 blksize=1468")}},
+		{"U-Boot's timeout is left out", options("timeout=5 blksize=1468"), 10, ethernet,
+			agreement{terms: terms{blksize: 1468, window: 1}, oack: options("blksize=1468")}},
 		{"unknown options are left out", options("msftwindow=31416 blksize=1456 multicast="), 10, ethernet,
 			agreement{terms: terms{blksize: 1456, window: 1}, oack: options("blksize=1456")}},
 		{"unknown options alone get no OACK", options("multicast="), 10, ethernet, agreement{terms: terms{blksize: 512, window: 1}}},
@@ -71,10 +71,6 @@ func TestNegotiate(t *testing.T) {
 		{"a window of large blocks fits a socket buffer", options("windowsize=64 blksize=65464"), 10,
 			limits{blksize: 65464, window: 64},
 			agreement{terms: terms{blksize: 65464, window: 2}, oack: options("windowsize=2 blksize=65464")}},
-		{"the longest timeout", options("timeout=30"), 10, ethernet,
-			agreement{terms: terms{blksize: 512, window: 1, seconds: 30}, oack: options("timeout=30")}},
-		{"a longer timeout is left out", options("timeout=255"), 10, ethernet, agreement{terms: terms{blksize: 512, window: 1}}},
-		{"no timeout is left out", options("timeout=0"), 10, ethernet, agreement{terms: terms{blksize: 512, window: 1}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,6 +16,9 @@ const (
 	// first answer to a request always goes. Only one to a request without
 	// options is larger: block 1, which RFC 1350 wants at once.
 	amplification = 4
+	// silentInterval times three is how long such a read is kept: the ACK of
+	// block 1 may have been lost, and clients without options are patient.
+	silentInterval = 8 * time.Second
 )
 
 // maxOAck holds every option that can be granted, with its largest value.
@@ -29,6 +32,7 @@ type opening struct {
 	due      instant
 	in, out  uint16 // octets received and sent, 65535 at most
 	sent     uint8  // packets, without those for repeated requests
+	silent   uint8  // times that one was due and too much had been sent
 	oackSize uint8  // 0: block 1 opens
 	oack     [maxOAck]byte
 }
@@ -39,14 +43,18 @@ func count(sum *uint16, octets int) { *sum = uint16(min(int(*sum)+octets, 1<<16-
 // answer gives the OACK.
 func (o *opening) answer() []byte { return o.oack[:o.oackSize] }
 
-// interval is how long to wait after the nth packet: as agreed, or a second
-// and then twice as long each time.
-func (o *opening) interval(agreed time.Duration) time.Duration {
-	if agreed > 0 {
-		return agreed
+// interval is how long to wait after the nth packet: a second, and then twice
+// as long each time; or, where no more may be sent, long enough for a client
+// that has to say something again itself.
+func (o *opening) interval(octets int) time.Duration {
+	if o.sent < triesUnheard && !o.mayAgain(octets) {
+		return silentInterval
 	}
 	return firstInterval << (o.sent - 1)
 }
+
+// over reports whether a client has been silent for too long.
+func (o *opening) over() bool { return o.sent+o.silent >= triesUnheard }
 
 // mayAgain reports whether the answer may be sent once more, unasked.
 func (o *opening) mayAgain(octets int) bool {

@@ -48,8 +48,14 @@ func (r *read) start(now time.Time, out *burst) {
 	r.first(now, out)
 	if r.done == nil && !r.waits {
 		r.sent = 1
-		r.due = at(now.Add(r.interval(r.terms.timeout())))
+		r.due = at(now.Add(r.interval(len(out.buf) + len(out.lent))))
 	}
+}
+
+// answered is how many octets an answer has, about: what was sent, over how
+// often.
+func (r *read) answered() int {
+	return max(int(r.oackSize), int(r.out)/max(1, int(r.sent)+int(r.again)))
 }
 
 // first puts the answer to the request into out.
@@ -109,14 +115,14 @@ func (r *read) tick(now time.Time, out *burst) {
 	case now.Before(r.due.time()):
 	case r.waits:
 		r.fault(errContentLate, out)
-	case r.sent < triesUnheard && r.mayAgain(max(int(r.oackSize), int(r.out)/int(r.sent))):
+	case !r.over() && r.mayAgain(r.answered()):
 		if r.first(now, out); !r.waits && r.done == nil {
 			r.sent++
-			r.due = at(now.Add(r.interval(r.terms.timeout())))
+			r.due = at(now.Add(r.interval(r.answered())))
 		}
-	case r.sent < triesUnheard:
-		r.sent++ // silently: the request was too small for more
-		r.due = at(now.Add(r.interval(r.terms.timeout())))
+	case !r.over():
+		r.silent++
+		r.due = at(now.Add(silentInterval))
 	default:
 		r.done = &outcome{code: event.FileStalled, attrs: []slog.Attr{slog.Int("tries", int(r.sent))}}
 	}
@@ -167,8 +173,8 @@ func (r *read) begin(now time.Time, block int64, out *burst) {
 		}
 		out.reset()
 	}
-	if r.sent == 1 && r.again == 0 {
-		t.timer.sample(now.Sub(r.due.time().Add(-r.interval(r.terms.timeout()))))
+	if r.sent == 1 && r.silent == 0 && r.again == 0 {
+		t.timer.sample(now.Sub(r.due.time().Add(-r.interval(r.answered()))))
 	}
 	r.transfer = t
 	t.advance(now, block, out)

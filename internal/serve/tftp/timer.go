@@ -12,10 +12,9 @@ const (
 	maxInterval = 8 * time.Second
 )
 
-// timer finds the retransmission interval: exactly the one agreed by the
-// timeout option (RFC 2349), or else one measured and doubled as in RFC 6298.
+// timer finds the retransmission interval: measured, and doubled when nothing
+// comes, as in RFC 6298.
 type timer struct {
-	fixed  time.Duration // agreed; zero: measured
 	srtt   time.Duration // smoothed round trip; zero: no sample yet
 	rttvar time.Duration // its mean deviation
 	rto    time.Duration // present interval
@@ -23,12 +22,7 @@ type timer struct {
 	shortest time.Duration // round trip so far; zero: no sample yet
 }
 
-func newTimer(agreed time.Duration) timer {
-	if agreed > 0 {
-		return timer{fixed: agreed, rto: agreed}
-	}
-	return timer{rto: firstInterval}
-}
+func newTimer() timer { return timer{rto: firstInterval} }
 
 // sample takes a round trip that was measured on packets sent once (Karn's
 // algorithm, RFC 6298 section 3).
@@ -48,16 +42,14 @@ func (t *timer) sample(rtt time.Duration) {
 // trip (RFC 6298 section 5.7), which a link that loses much never gives: every
 // flight was sent again.
 func (t *timer) relax() {
-	if t.fixed == 0 && t.srtt > 0 {
+	if t.srtt > 0 {
 		t.rto = min(max(t.srtt+4*t.rttvar, minInterval), maxInterval)
 	}
 }
 
 // backOff lengthens the interval after a loss.
 func (t *timer) backOff() {
-	if t.fixed == 0 {
-		t.rto = min(2*t.rto, maxInterval)
-	}
+	t.rto = min(2*t.rto, maxInterval)
 }
 
 // gapWait is how long an ACK that is under way may still take: two round

@@ -116,7 +116,7 @@ type transfer struct {
 }
 
 func newTransfer(t terms, s source) *transfer {
-	tr := &transfer{blksize: int(t.blksize), window: int(t.window), source: s, base: 1, next: 1, timer: newTimer(t.timeout())}
+	tr := &transfer{blksize: int(t.blksize), window: int(t.window), source: s, base: 1, next: 1, timer: newTimer()}
 	tr.last, tr.lastSize = s.last(tr.blksize)
 	return tr
 }
