@@ -64,6 +64,7 @@ type bootFiles struct {
 type bootFigure struct {
 	total float64 // seconds from power-on to the installer's first screen
 	files float64 // of them, those in which a file was under way
+	serve float64 // of these, those in which it was the server's turn
 }
 
 // bootServer gives addresses and files.
@@ -87,7 +88,7 @@ func (b *bench) boot() {
 		for i, s := range []bootServer{{"hobnail", bootHobnail}, {"dnsmasq", bootDnsmasq}} {
 			f := b.bootOnce(s, files)
 			all[i] = append(all[i], f)
-			b.t.Logf("round %d, %s: first screen after %.1f s, files %.1f s", round+1, s.name, f.total, f.files)
+			b.t.Logf("round %d, %s: first screen after %.1f s, files %.1f s, waited %.2f s for the server", round+1, s.name, f.total, f.files, f.serve)
 		}
 	}
 	b.printBoot(files, all[0], all[1])
@@ -96,10 +97,10 @@ func (b *bench) boot() {
 func (b *bench) printBoot(files *bootFiles, ours, theirs []bootFigure) {
 	fmt.Fprintf(b.out, "\nUEFI x64 machine through a relay to the installer's first screen, files by TFTP: %s\n", strings.Join(files.names, ", "))
 	fmt.Fprintf(b.out, "%s\n", firstLine(program("dnsmasq"), "--version"))
-	fmt.Fprintf(b.out, "| pair | hobnail, s | dnsmasq, s | ratio | hobnail, files, s | dnsmasq, files, s | ratio |\n|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(b.out, "| pair | hobnail, s | dnsmasq, s | ratio | files, s | files, s | ratio | waited for hobnail, s | for dnsmasq, s | ratio |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	row := func(name string, h, d bootFigure) {
-		fmt.Fprintf(b.out, "| %s | %.1f | %.1f | %.3f | %.2f | %.2f | %.3f |\n", name,
-			h.total, d.total, h.total/d.total, h.files, d.files, h.files/d.files)
+		fmt.Fprintf(b.out, "| %s | %.1f | %.1f | %.3f | %.2f | %.2f | %.3f | %.2f | %.2f | %.3f |\n", name,
+			h.total, d.total, h.total/d.total, h.files, d.files, h.files/d.files, h.serve, d.serve, h.serve/d.serve)
 	}
 	for i := range ours {
 		row(fmt.Sprint(i+1), ours[i], theirs[i])
@@ -107,7 +108,7 @@ func (b *bench) printBoot(files *bootFiles, ours, theirs []bootFigure) {
 	row("medians", medianBoot(ours), medianBoot(theirs))
 }
 
-// medianBoot takes the two medians by themselves.
+// medianBoot takes the median of each figure by itself.
 func medianBoot(fs []bootFigure) bootFigure {
 	of := func(get func(bootFigure) float64) float64 {
 		values := make([]float64, len(fs))
@@ -117,7 +118,11 @@ func medianBoot(fs []bootFigure) bootFigure {
 		slices.Sort(values)
 		return values[len(values)/2]
 	}
-	return bootFigure{of(func(f bootFigure) float64 { return f.total }), of(func(f bootFigure) float64 { return f.files })}
+	return bootFigure{
+		total: of(func(f bootFigure) float64 { return f.total }),
+		files: of(func(f bootFigure) float64 { return f.files }),
+		serve: of(func(f bootFigure) float64 { return f.serve }),
+	}
 }
 
 // bootOnce starts the machine in a network of its own, with empty leases, so
@@ -140,6 +145,9 @@ func (b *bench) bootOnce(s bootServer, files *bootFiles) bootFigure {
 
 		all := transfersOf(record.Datagrams())
 		f.files = underWay(all).Seconds()
+		for _, t := range all {
+			f.serve += t.waited.Seconds()
+		}
 		names := namesOf(all)
 		switch {
 		case len(names) == 0:
@@ -193,6 +201,8 @@ type transfer struct {
 	client      netip.AddrPort
 	first, last time.Time // the request, and the last datagram of either side
 	octets      int       // of the file, with what was sent twice
+	asked       time.Time // the client's datagram that has no answer yet; zero: none
+	waited      time.Duration
 }
 
 // transfersOf finds the reads among datagrams, in the order of their requests.
@@ -211,9 +221,16 @@ func transfersOf(all []lab.Datagram) []*transfer {
 		}
 		if t := open[d.Src]; t != nil {
 			t.last = d.Time
+			if t.asked.IsZero() {
+				t.asked = d.Time
+			}
 		}
 		if t := open[d.Dst]; t != nil {
 			t.last = d.Time
+			if !t.asked.IsZero() {
+				t.waited += d.Time.Sub(t.asked)
+				t.asked = time.Time{}
+			}
 			if len(d.Payload) > tftpHeaderSize && d.Payload[1] == opDATA {
 				t.octets += len(d.Payload) - tftpHeaderSize
 			}

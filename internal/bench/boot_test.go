@@ -37,15 +37,15 @@ func TestTransfers(t *testing.T) {
 		down(40, 99, data),
 	})
 	type read struct {
-		name            string
-		port            uint16
-		seconds, octets int
+		name                    string
+		port                    uint16
+		seconds, octets, waited int
 	}
 	var got []read
 	for _, r := range all {
-		got = append(got, read{r.name, r.client.Port(), int(r.last.Sub(r.first).Seconds()), r.octets})
+		got = append(got, read{r.name, r.client.Port(), int(r.last.Sub(r.first).Seconds()), r.octets, int(r.waited.Seconds())})
 	}
-	want := []read{{"shim", 9, 1, 0}, {"shim", 10, 4, 3}, {"menu", 11, 3, 3}, {"none", 12, 0, 0}, {"shim", 13, 1, 3}}
+	want := []read{{"shim", 9, 1, 0, 1}, {"shim", 10, 4, 3, 3}, {"menu", 11, 3, 3, 2}, {"none", 12, 0, 0, 0}, {"shim", 13, 1, 3, 1}}
 	if !slices.Equal(got, want) {
 		t.Errorf("transfers %+v, want %+v", got, want)
 	}
