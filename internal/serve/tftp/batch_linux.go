@@ -4,14 +4,13 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	wire "hobnail/internal/wire/tftp"
 )
 
 // mmsghdr is what recvmmsg(2) and sendmmsg(2) take, one for each datagram. The
@@ -29,6 +28,7 @@ var controlSize = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(2)
 // for the next one.
 type messages struct {
 	headers [batchSize]mmsghdr
+	vectors [batchSize]unix.Iovec
 	names   [batchSize]unix.RawSockaddrInet6 // or RawSockaddrInet4, which is smaller
 	control [batchSize][]byte
 }
@@ -39,6 +39,8 @@ func newMessages() *messages {
 		m.control[i] = make([]byte, controlSize)
 		h := &m.headers[i].hdr
 		h.Name = (*byte)(unsafe.Pointer(&m.names[i]))
+		h.Iov = &m.vectors[i]
+		h.SetIovlen(1)
 		h.Control = &m.control[i][0]
 	}
 	return m
@@ -55,19 +57,9 @@ func (m *messages) call(number uintptr, fd, from, end, flags int) (int, error) {
 }
 
 // receiving takes datagrams.
-type receiving struct {
-	*messages
-	vectors [batchSize]unix.Iovec
-}
+type receiving struct{ *messages }
 
-func newReceiving() *receiving {
-	r := &receiving{messages: newMessages()}
-	for i := range r.headers {
-		r.headers[i].hdr.Iov = &r.vectors[i]
-		r.headers[i].hdr.SetIovlen(1)
-	}
-	return r
-}
+func newReceiving() *receiving { return &receiving{newMessages()} }
 
 // receive takes what a socket has. A datagram that was not sent to an address
 // of ours, but to many, has no Local (RFC 1123 section 4.2.3.5 wants those
@@ -154,26 +146,13 @@ const (
 	maxSegmentsLen = 65535 - 40 - 8
 )
 
-// maxVectors is what one call of sendmmsg takes here: two for each packet whose
-// contents are lent. Two are spare, for packets that are sent again by
-// themselves.
-const maxVectors = 4096
-
 // sending sends packets, several of one client in one message where the kernel
 // cuts it into packets (UDP_SEGMENT, since Linux 4.18).
 type sending struct {
 	*messages
-	vectors  [maxVectors]unix.Iovec
-	used     int   // of the vectors
-	filled   []run // message i
+	whole    []int // message i is of out[whole[i]]
 	segments bool
 	try      func(fd, from, end int) (int, error) // sendmmsg; tests have it fail
-}
-
-// run is some packets of one Outgoing.
-type run struct {
-	of           *Outgoing
-	first, count int
 }
 
 // newSending tries on a socket whether the kernel knows UDP_SEGMENT.
@@ -198,41 +177,32 @@ func (u *UDP) Send(out []Outgoing) {
 	}
 }
 
-// count is how many packets there are.
-func (o *Outgoing) count() int {
-	if o.Lent != nil {
-		return len(o.Packets) / wire.HeaderSize
-	}
-	return (len(o.Packets) + o.Size - 1) / o.Size
-}
-
 // send sends by one socket.
 func (s *sending) send(to socket, out []Outgoing) {
+	s.whole = s.whole[:0]
 	for i := range out {
-		o := &out[i]
 		perMessage := 1
 		if s.segments {
-			perMessage = max(1, min(maxSegments, maxSegmentsLen/o.Size))
+			perMessage = max(1, min(maxSegments, maxSegmentsLen/out[i].Size))
 		}
-		for first, all := 0, o.count(); first < all; first += perMessage {
-			r := run{o, first, min(perMessage, all-first)}
-			if len(s.filled) == batchSize || s.used+2*r.count > maxVectors-2 {
-				s.transmit(to)
+		for part := range slices.Chunk(out[i].Packets, perMessage*out[i].Size) {
+			if len(s.whole) == batchSize {
+				s.transmit(to, out)
+				s.whole = s.whole[:0]
 			}
-			s.fill(len(s.filled), to, r)
-			s.filled = append(s.filled, r)
+			s.fill(len(s.whole), to, &out[i], part)
+			s.whole = append(s.whole, i)
 		}
 	}
-	s.transmit(to)
+	s.transmit(to, out)
 	runtime.KeepAlive(out)
 }
 
 // fill fills in message i: what, to whom, from where.
-func (s *sending) fill(i int, by socket, r run) {
-	o := r.of
+func (s *sending) fill(i int, by socket, o *Outgoing, part []byte) {
+	s.vectors[i].Base = &part[0]
+	s.vectors[i].SetLen(len(part))
 	h := &s.headers[i].hdr
-	h.Iov = &s.vectors[s.used]
-	h.SetIovlen(s.gather(r))
 	control := s.control[i]
 	clear(control)
 	c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
@@ -257,7 +227,7 @@ func (s *sending) fill(i int, by socket, r run) {
 		copy(control[unix.CmsgLen(0)+4:], from[:])
 		used = unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 	}
-	if r.count > 1 {
+	if len(part) > o.Size {
 		c := (*unix.Cmsghdr)(unsafe.Pointer(&control[used]))
 		c.Level, c.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
 		c.SetLen(unix.CmsgLen(2))
@@ -267,74 +237,48 @@ func (s *sending) fill(i int, by socket, r run) {
 	h.SetControllen(used)
 }
 
-// gather points the next vectors at a run's packets, and gives how many.
-func (s *sending) gather(r run) int {
-	from := s.used
-	add := func(b []byte) {
-		if len(b) > 0 {
-			s.vectors[s.used] = unix.Iovec{Base: unsafe.SliceData(b)}
-			s.vectors[s.used].SetLen(len(b))
-			s.used++
-		}
-	}
-	o := r.of
-	if o.Lent == nil {
-		add(o.Packets[r.first*o.Size : min((r.first+r.count)*o.Size, len(o.Packets))])
-		return s.used - from
-	}
-	blksize := o.Size - wire.HeaderSize
-	for k := r.first; k < r.first+r.count; k++ {
-		add(o.Packets[k*wire.HeaderSize : (k+1)*wire.HeaderSize])
-		add(o.Lent[min(k*blksize, len(o.Lent)):min((k+1)*blksize, len(o.Lent))])
-	}
-	return s.used - from
-}
-
 // transmit sends what was filled in. The kernel stops at the first message
 // that it cannot send; the others are tried behind it.
-func (s *sending) transmit(to socket) {
-	for at := 0; at < len(s.filled); {
-		n, err := s.try(to.fd, at, len(s.filled))
-		r := s.filled[at]
+func (s *sending) transmit(to socket, out []Outgoing) {
+	for at := 0; at < len(s.whole); {
+		n, err := s.try(to.fd, at, len(s.whole))
+		o := &out[s.whole[at]]
 		switch {
 		case err == nil:
 			at += n
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
 			if !writable(to.fd) {
-				r.of.Err = err
+				o.Err = err
 				at++
 			}
-		case r.count > 1 && !errors.Is(err, unix.EFAULT):
-			s.piecemeal(at, to, r, err)
+		case s.vectors[at].Len > uint64(o.Size):
+			s.piecemeal(at, to, o, err)
 			at++
 		default:
-			r.of.Err = err
+			o.Err = err
 			at++
 		}
 	}
-	s.filled, s.used = s.filled[:0], 0
 }
 
 // piecemeal sends a message packet by packet that the kernel would not cut:
 // the device cannot (EIO), or the path has become narrower than a packet
 // (EMSGSIZE, EINVAL), which then travels in fragments.
-func (s *sending) piecemeal(i int, to socket, r run, err error) {
+func (s *sending) piecemeal(i int, to socket, o *Outgoing, err error) {
 	if errors.Is(err, unix.EIO) {
 		s.segments = false
 	}
-	used := s.used
-	defer func() { s.used = used }()
-	for k := range r.count {
-		s.used = used // the vectors of one packet, behind all others
-		s.fill(i, to, run{r.of, r.first + k, 1})
+	part := unsafe.Slice(s.vectors[i].Base, s.vectors[i].Len)
+	for packet := range slices.Chunk(part, o.Size) {
+		s.fill(i, to, o, packet)
 		for {
 			_, err := s.try(to.fd, i, i+1)
 			if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) && writable(to.fd) {
 				continue
 			}
 			if err != nil {
-				r.of.Err = err
+				o.Err = err
 			}
 			break
 		}

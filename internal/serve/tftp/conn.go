@@ -40,11 +40,7 @@ type Incoming struct {
 // Outgoing are packets for one client, end to end, all of one size but for the
 // last, which may be shorter.
 type Outgoing struct {
-	// Packets are whole, or without their contents, a header of 4 octets each,
-	// where those are Lent: end to end, and not to be looked at by anybody but
-	// the kernel.
 	Packets []byte
-	Lent    []byte
 	Size    int // octets of a packet
 	To      netip.AddrPort
 	From    netip.Addr // ours

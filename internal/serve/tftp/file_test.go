@@ -115,35 +115,6 @@ func TestEveryKindOfContent(t *testing.T) {
 	}
 }
 
-// TestMappedContent reads a file until its regions are mapped, and on; then it
-// becomes shorter, and that ends with an ERROR.
-func TestMappedContent(t *testing.T) {
-	for _, dir := range []string{t.TempDir(), "/dev/shm"} {
-		const before, size = 4321, 3*regionSize + 777
-		disk, all := onDisk(t, dir, before+size+99)
-		defer os.Remove(disk.Name())
-		want := all[before : before+size]
-		file := &bootfile.File{Name: "file", Size: size, Content: io.NewSectionReader(disk, before, size), ETag: `"1"`}
-		server := &Server{Opener: files{"file": file}}
-		at := serveOn(t, "127.0.0.1:0", server)
-		for _, asked := range []string{"blksize=1428", "blksize=1428 windowsize=16", "blksize=1428 windowsize=64", "blksize=65464"} {
-			if got, fault := readFile(t, at, "file", asked); !bytes.Equal(got, want) {
-				t.Errorf("%q: %d octets, want these %d; ERROR %q", asked, len(got), len(want), fault)
-			}
-		}
-		if n := lentOctets.Load(); n < size {
-			t.Errorf("in %s: %d octets were sent out of mapped files", dir, n)
-		}
-		lentOctets.Store(0)
-		if err := os.Truncate(disk.Name(), before+2*regionSize); err != nil {
-			t.Fatal(err)
-		}
-		if got, fault := readFile(t, at, "file", "blksize=1428 windowsize=16"); fault != faultText || !bytes.HasPrefix(want, got) {
-			t.Errorf("in %s: %d octets and ERROR %q of a shorter file", dir, len(got), fault)
-		}
-	}
-}
-
 // TestFileThatGetsShorter ends with an ERROR, not with fewer octets.
 func TestFileThatGetsShorter(t *testing.T) {
 	for _, dir := range []string{t.TempDir(), "/dev/shm"} {
@@ -301,7 +272,7 @@ func TestWithoutSegmentation(t *testing.T) {
 		if how == "refused" {
 			try := conn.out.try
 			conn.out.try = func(fd, from, end int) (int, error) {
-				if conn.out.headers[from].hdr.Controllen > uint64(unix.CmsgSpace(unix.SizeofInet4Pktinfo)) { // UDP_SEGMENT
+				if int(conn.out.vectors[from].Len) > 1432 {
 					return 0, unix.EINVAL
 				}
 				return try(fd, from, from+1)

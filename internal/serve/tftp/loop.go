@@ -2,7 +2,6 @@ package tftp
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -42,9 +40,7 @@ type loop struct {
 	files    map[fileKey]*openFile
 	chunks   chunks
 	vectors  vectors
-	regions  regions
-	now      time.Time // of this round
-	pending  int       // files being opened
+	pending  int // files being opened
 	stopAt   time.Time
 	peak     int // most sessions since the tables were made
 
@@ -61,13 +57,11 @@ type loop struct {
 // message is what a goroutine tells the loop: a file that was opened or could
 // not be, or a chunk.
 type message struct {
-	ses     *session
-	file    *bootfile.File
-	chunk   *chunk
-	data    []byte
-	mapping *mapping
-	before  int // octets of data before the mapping's own
-	err     error
+	ses   *session
+	file  *bootfile.File
+	chunk *chunk
+	data  []byte
+	err   error
 }
 
 func newLoop(ctx context.Context, s *Server, conn Conn) *loop {
@@ -75,7 +69,6 @@ func newLoop(ctx context.Context, s *Server, conn Conn) *loop {
 		Server: s, conn: conn, ctx: ctx, sessions: make(map[peerID]*session), files: make(map[fileKey]*openFile),
 		caps: newCaps(s),
 	}
-	l.regions = regions{loop: l, all: make(map[chunkKey]*mapping)}
 	l.chunks = chunks{loop: l, all: make(map[chunkKey]*chunk), slots: make(chan struct{}, maxFetches)}
 	return l
 }
@@ -97,7 +90,6 @@ func (l *loop) run() error {
 			return err
 		}
 		now := time.Now()
-		l.now = now
 		l.takeInbox(now)
 		for i := range in[:n] {
 			l.datagram(now, &in[i])
@@ -147,7 +139,7 @@ func (l *loop) tell(m message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		m.undo()
+		closeFile(m.file)
 		return
 	}
 	if l.inbox = append(l.inbox, m); len(l.inbox) == 1 {
@@ -165,14 +157,6 @@ func (l *loop) stop() {
 	}
 }
 
-// undo closes what nobody is told of any more.
-func (m *message) undo() {
-	closeFile(m.file)
-	if m.mapping != nil {
-		unmap(m.data)
-	}
-}
-
 func closeFile(f *bootfile.File) {
 	if f != nil && f.Close != nil {
 		_ = f.Close() // it was only read
@@ -185,11 +169,7 @@ func (l *loop) takeInbox(now time.Time) {
 	l.inbox = nil
 	l.mu.Unlock()
 	for _, m := range inbox {
-		switch {
-		case m.mapping != nil:
-			l.regions.made(m.mapping, m.data, m.before, m.err)
-			continue
-		case m.chunk == nil:
+		if m.chunk == nil {
 			l.opened(now, m)
 			continue
 		}
@@ -284,8 +264,8 @@ func (l *loop) packet(now time.Time, ses *session, b []byte) {
 // stepped sends what a step of a session gave, and looks where that leaves it.
 func (l *loop) stepped(now time.Time, ses *session, out *burst) {
 	if len(out.buf) > 0 {
-		l.caps.sent(now, ses, len(out.buf)+len(out.lent))
-		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, Lent: out.lent, To: ses.address(), From: l.locals.addr(ses.peer), Port: ses.answers})
+		l.caps.sent(now, ses, len(out.buf))
+		l.send(ses, Outgoing{Packets: out.buf, Size: out.size, To: ses.address(), From: l.locals.addr(ses.peer), Port: ses.answers})
 	}
 	if ses.unheard && ses.read.transfer != nil {
 		ses.unheard = false
@@ -349,21 +329,9 @@ func (l *loop) flush() {
 			l.asked[i].read.transfer.sendErr = err
 		}
 	}
-	l.shortened()
 	clear(l.out)
 	clear(l.asked)
 	l.out, l.asked = l.out[:0], l.asked[:0]
-}
-
-// shortened has a file read, and not mapped any more, that has become shorter
-// than what was to be sent of it. What was lost is sent again, or it turns out
-// that it is not there.
-func (l *loop) shortened() {
-	for i := range l.out {
-		if ses := l.asked[i]; ses != nil && ses.file != nil && errors.Is(l.out[i].Err, syscall.EFAULT) {
-			ses.file.unmapped = true
-		}
-	}
 }
 
 // answerError sends one ERROR.
@@ -421,7 +389,6 @@ func (l *loop) letGo(f *openFile) {
 		delete(l.files, f.key)
 	}
 	l.chunks.drop(f)
-	l.regions.drop(f)
 }
 
 // abandon ends a session whose client is not to blame.
@@ -464,7 +431,6 @@ func (l *loop) end() {
 	defer l.mu.Unlock()
 	l.ended = true
 	for _, m := range l.inbox {
-		m.undo()
+		closeFile(m.file)
 	}
-	l.regions.end()
 }

@@ -85,7 +85,7 @@ func (n *network) Send(out []Outgoing) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, o := range out {
-		for packet := range slices.Chunk(o.Packets, o.Size) { // memory is never lent
+		for packet := range slices.Chunk(o.Packets, o.Size) {
 			n.answered[o.Port]++
 			if there := n.sockets[o.To]; there != nil && !there.closed {
 				there.queue = append(there.queue, datagram{answerFrom(o.Port), o.To, bytes.Clone(packet)})

@@ -12,14 +12,13 @@ import (
 // openFile is a file that one or more sessions read.
 type openFile struct {
 	*bootfile.File
-	loop     *loop
-	key      fileKey
-	users    int
-	fd       int   // of local files; negative: none
-	base     int64 // where the file begins in it
-	slow     bool  // the descriptor cannot tell whether a read would wait
-	unmapped bool  // its file system cannot map it, or it has become shorter
-	own      int64 // octets of memory that nobody else's file shares
+	loop  *loop
+	key   fileKey
+	users int
+	fd    int   // of local files; negative: none
+	base  int64 // where the file begins in it
+	slow  bool  // the descriptor cannot tell whether a read would wait
+	own   int64 // octets of memory that nobody else's file shares
 }
 
 // fileKey tells which files may be read through one that is open. The ETag is

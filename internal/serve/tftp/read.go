@@ -48,7 +48,7 @@ func (r *read) start(now time.Time, out *burst) {
 	r.first(now, out)
 	if r.done == nil && !r.waits {
 		r.sent = 1
-		r.due = at(now.Add(r.interval(len(out.buf) + len(out.lent))))
+		r.due = at(now.Add(r.interval(len(out.buf))))
 	}
 }
 
@@ -73,7 +73,7 @@ func (r *read) first(now time.Time, out *burst) {
 			return
 		}
 	}
-	count(&r.out, len(out.buf)+len(out.lent))
+	count(&r.out, len(out.buf))
 }
 
 // repeat takes the client's request once more. Until something was

@@ -23,20 +23,6 @@ type source interface {
 	last(blksize int) (n int64, octets int)
 }
 
-// lender is content that can give octets without a copy: that many from off
-// on, fewer at the end, or nil if it must be read.
-type lender interface {
-	lend(off int64, octets int) []byte
-}
-
-// lend is for sources whose octets are those of the file.
-func (s octets) lend(n int64, count, blksize int) []byte {
-	if l, ok := s.content.(lender); ok {
-		return l.lend((n-1)*int64(blksize), count*blksize)
-	}
-	return nil
-}
-
 // content is where octets come from. Both errors and fewer octets than there
 // is room for are as with io.ReaderAt, but for the end of the file, which is
 // no error, and errNotYet.

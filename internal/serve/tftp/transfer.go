@@ -35,21 +35,11 @@ type burst struct {
 	buf   []byte
 	size  int      // octets of a packet
 	parts [][]byte // of buf, for blocks to be read into
-	lent  []byte   // contents of the packets, of which buf has the headers then
 	from  sourcer  // what a read that takes a step has its content from
 }
 
 // reset forgets the packets and keeps the room.
-func (b *burst) reset() { b.buf, b.size, b.lent = b.buf[:0], 0, nil }
-
-// heads makes headers alone, for contents that are lent.
-func (b *burst) heads(n int64, count, blksize int, lent []byte) {
-	b.size, b.lent = wire.HeaderSize+blksize, lent
-	b.buf = b.buf[:0]
-	for i := range count {
-		b.buf = wire.AppendDataHeader(b.buf, uint16(n+int64(i)))
-	}
-}
+func (b *burst) reset() { b.buf, b.size = b.buf[:0], 0 }
 
 // one makes packet the only packet.
 func (b *burst) one(packet []byte) {
@@ -265,12 +255,15 @@ func (t *transfer) blocks(now time.Time, from int64, out *burst) error {
 		t.next = max(t.next, end)
 		return nil
 	}
-	if !t.lends(from, end, out) {
-		var err error
-		if end, err = t.reads(from, end, out); err != nil {
-			out.reset()
-			return err
-		}
+	got, err := t.source.read(from, out.room(from, int(end-from), t.blksize))
+	if err != nil {
+		out.reset()
+		return err
+	}
+	if full := got / t.blksize; full < int(end-from) {
+		t.last, t.lastSize = from+int64(full), got%t.blksize
+		end = t.last + 1
+		out.buf = out.buf[:full*out.size+wire.HeaderSize+t.lastSize]
 	}
 	if from <= t.sent {
 		t.counts.retransmissions += min(t.sent+1, end) - from
@@ -279,35 +272,6 @@ func (t *transfer) blocks(now time.Time, from int64, out *burst) error {
 	t.sent = max(t.sent, end-1)
 	t.next = end
 	return nil
-}
-
-// lends puts the blocks from that number to before end into out as the source
-// has them, if it can lend them.
-func (t *transfer) lends(from, end int64, out *burst) bool {
-	s, ok := t.source.(octets)
-	if !ok || t.last == 0 {
-		return false
-	}
-	lent := s.lend(from, int(end-from), t.blksize)
-	if lent == nil {
-		return false
-	}
-	out.heads(from, int(end-from), t.blksize, lent)
-	return true
-}
-
-// reads reads them, and gives the end, which may be nearer than it seemed.
-func (t *transfer) reads(from, end int64, out *burst) (int64, error) {
-	got, err := t.source.read(from, out.room(from, int(end-from), t.blksize))
-	if err != nil {
-		return end, err
-	}
-	if full := got / t.blksize; full < int(end-from) {
-		t.last, t.lastSize = from+int64(full), got%t.blksize
-		end = t.last + 1
-		out.buf = out.buf[:full*out.size+wire.HeaderSize+t.lastSize]
-	}
-	return end, nil
 }
 
 // count notes that the client has the blocks before n.
