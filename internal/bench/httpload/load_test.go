@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,13 +15,13 @@ import (
 // thrown away in the kernel, and connections are used again.
 func TestRun(t *testing.T) {
 	body := strings.Repeat("x", 3<<20)
-	conns := 0
+	var conns atomic.Int64
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "x", time.Time{}, strings.NewReader(body))
 	}))
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			conns++
+			conns.Add(1)
 		}
 	}
 	srv.Start()
@@ -35,8 +36,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("%q: %+v, %v", tt.ask, r, err)
 		}
 	}
-	if conns != 5 {
-		t.Errorf("%d connections", conns)
+	if n := conns.Load(); n != 5 {
+		t.Errorf("%d connections", n)
 	}
 	if _, err := Run(t.Context(), Plan{Server: at, Path: "/", Range: "bytes=4000000-", Requests: 1}); err == nil || !strings.Contains(err.Error(), "status 416") {
 		t.Error(err)
