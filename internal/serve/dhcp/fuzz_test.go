@@ -170,8 +170,10 @@ func checkOut(t *testing.T, request []byte, out netio.Datagram) {
 	if string(theirs) != string(mine) {
 		t.Errorf("option 82 is % x, the relay sent % x", mine, theirs)
 	}
-	to := out.To.Addr()
-	if to.IsUnspecified() || to.IsMulticast() && to != netip.MustParseAddr("255.255.255.255") || to == netip.MustParseAddr("10.99.0.1") {
+	to, ours := out.To.Addr(), netip.MustParseAddr("10.99.0.1")
+	// To ourselves only where the request says that it comes from here: a
+	// client on this host asks for options (DHCPINFORM), and may have them.
+	if to.IsUnspecified() || to.IsMulticast() && to != netip.MustParseAddr("255.255.255.255") || to == ours && req.CIAddr != ours {
 		t.Errorf("the answer goes to %s", out.To)
 	}
 }
