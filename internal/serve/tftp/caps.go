@@ -216,7 +216,8 @@ func (u *unheard) clean() {
 	u.queue = append([]*session(nil), alive...)
 }
 
-// tooMany gives the oldest if there are too many.
+// tooMany gives the oldest if there are too many, but none that has shown that
+// it exists and waits for a place: forged requests must not push it out.
 func (u *unheard) tooMany() *session {
 	if u.count <= 1 || u.count <= maxUnheard && u.octets <= maxUnheardOctets && u.files <= maxUnheardFiles {
 		return nil // the newest stays, however large
@@ -224,7 +225,7 @@ func (u *unheard) tooMany() *session {
 	for len(u.queue) > 0 {
 		old := u.queue[0]
 		u.queue = u.queue[1:]
-		if !old.gone && old.unheard {
+		if !old.gone && old.unheard && !old.queued {
 			return old
 		}
 	}

@@ -118,6 +118,30 @@ func TestUnheardMakeRoom(t *testing.T) {
 	}
 }
 
+// TestFloodDoesNotPushOutWhoWaits: a client that has acknowledged its OACK and
+// waits for a place keeps its turn, however many forged requests come.
+func TestFloodDoesNotPushOutWhoWaits(t *testing.T) {
+	file := contents("nbp", bytes.Repeat([]byte("x"), 1<<20))
+	file.ETag = `"1"`
+	l, _ := newQuietLoop(files{"nbp": file})
+	l.caps.transfers = 0
+	var waits *session
+	flood(t, l, maxUnheard+5000, rrq(t, "nbp", "tsize=0"), func(i int, now time.Time) {
+		if i == 0 {
+			waits = l.unheard.queue[0]
+			l.datagram(now, &Incoming{Data: []byte{0, 4, 0, 0}, From: waits.address(), Local: requestPort.Addr(), Port: waits.answers})
+		}
+	})
+	if !waits.queued || waits.gone {
+		t.Errorf("queued %v, gone %v", waits.queued, waits.gone)
+	}
+	l.caps.transfers = 1
+	l.admitQueued(time.Now())
+	if waits.unheard || waits.read.transfer == nil {
+		t.Error("it was not begun when there was a place")
+	}
+}
+
 // TestUnheardContentIsBounded: what is made for one client alone takes room
 // until that client answers.
 func TestUnheardContentIsBounded(t *testing.T) {
