@@ -124,20 +124,9 @@ func (b *bench) each(peers []peer, measure func(p peer, proc *lab.Proc) figure) 
 
 // drive puts a load on the server that runs.
 func (b *bench) drive(proc *lab.Proc, plan dhcpload.Plan) figure {
-	text, err := json.Marshal(plan)
-	if err != nil {
-		b.t.Fatalf("writing the plan: %v", err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		b.t.Fatalf("looking for this program: %v", err)
-	}
-	before := busySeconds()
-	out := b.load.Run("taskset", "-c", loadCPU, self, "load", string(text))
-	f := figure{CPU: busySeconds() - before, Memory: residentMiB(proc.Pid())}
-	if err := json.Unmarshal([]byte(out), &f.Result); err != nil {
-		b.t.Fatalf("reading the result %q: %v", out, err)
-	}
+	var f figure
+	f.CPU = b.loaded("load", plan, &f.Result)
+	f.Memory = residentMiB(proc.Pid())
 	// The warm-up uses processor time too.
 	share := plan.Time.Seconds() / (plan.Time + plan.Warm).Seconds()
 	if plan.Count > 0 {
@@ -147,8 +136,31 @@ func (b *bench) drive(proc *lab.Proc, plan dhcpload.Plan) figure {
 	return f
 }
 
-// median takes the middle one of the figures by a measure.
-func median(fs []figure, of func(figure) float64) float64 {
+// loaded runs one of this program's loads by its plan, and gives the seconds
+// that the servers' processor was busy meanwhile.
+func (b *bench) loaded(load string, plan, result any) float64 {
+	text, err := json.Marshal(plan)
+	if err != nil {
+		b.t.Fatalf("writing the plan: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		b.t.Fatalf("looking for this program: %v", err)
+	}
+	before := busySeconds()
+	out := b.load.Run("taskset", "-c", loadCPU, self, load, string(text))
+	busy := busySeconds() - before
+	if err := json.Unmarshal([]byte(out), result); err != nil {
+		b.t.Fatalf("reading the result %q: %v", out, err)
+	}
+	return busy
+}
+
+// median takes the middle one of the figures by a measure; 0 of none.
+func median[F any](fs []F, of func(F) float64) float64 {
+	if len(fs) == 0 {
+		return 0
+	}
 	values := make([]float64, len(fs))
 	for i, f := range fs {
 		values[i] = of(f)

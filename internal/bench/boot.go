@@ -110,18 +110,10 @@ func (b *bench) printBoot(files *bootFiles, ours, theirs []bootFigure) {
 
 // medianBoot takes the median of each figure by itself.
 func medianBoot(fs []bootFigure) bootFigure {
-	of := func(get func(bootFigure) float64) float64 {
-		values := make([]float64, len(fs))
-		for i, f := range fs {
-			values[i] = get(f)
-		}
-		slices.Sort(values)
-		return values[len(values)/2]
-	}
 	return bootFigure{
-		total: of(func(f bootFigure) float64 { return f.total }),
-		files: of(func(f bootFigure) float64 { return f.files }),
-		serve: of(func(f bootFigure) float64 { return f.serve }),
+		total: median(fs, func(f bootFigure) float64 { return f.total }),
+		files: median(fs, func(f bootFigure) float64 { return f.files }),
+		serve: median(fs, func(f bootFigure) float64 { return f.serve }),
 	}
 }
 

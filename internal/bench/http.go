@@ -59,20 +59,8 @@ func httpPlan(path string) httpload.Plan {
 
 // askHTTP puts a load on the server that runs.
 func (b *bench) askHTTP(plan httpload.Plan) httpFigure {
-	text, err := json.Marshal(plan)
-	if err != nil {
-		b.t.Fatalf("writing the plan: %v", err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		b.t.Fatalf("looking for this program: %v", err)
-	}
-	before := busySeconds()
-	out := b.load.Run("taskset", "-c", loadCPU, self, "http", string(text))
-	f := httpFigure{CPU: busySeconds() - before}
-	if err := json.Unmarshal([]byte(out), &f.Result); err != nil {
-		b.t.Fatalf("reading the result %q: %v", out, err)
-	}
+	var f httpFigure
+	f.CPU = b.loaded("http", plan, &f.Result)
 	return f
 }
 
@@ -94,14 +82,6 @@ func (b *bench) eachHTTP(peers []peer, measure func(p peer) httpFigure) [][]http
 		}
 	}
 	return all
-}
-
-func medianHTTP(fs []httpFigure, of func(httpFigure) float64) float64 {
-	values := make([]figure, len(fs))
-	for i, f := range fs {
-		values[i].CPU = of(f)
-	}
-	return median(values, func(f figure) float64 { return f.CPU })
 }
 
 // webDir has the files that all web servers give. They are in memory before
@@ -205,14 +185,14 @@ func (b *bench) httpBig() {
 	fmt.Fprintf(b.out, "\n| 1 GiB over HTTP, %d clients | MiB/s | hobnail's ratio | CPU a GiB, ms | ratio |\n|---|---|---|---|---|\n", httpClients)
 	for i, p := range peers {
 		fmt.Fprintf(b.out, "| %s | %.0f | %.2f | %.0f | %.2f |\n", p.name,
-			medianHTTP(all[i], func(f httpFigure) float64 { return f.Rate() }), ratioHTTP(all, i, func(f httpFigure) float64 { return f.Rate() }),
-			1000*medianHTTP(all[i], perGiB), ratioHTTP(all, i, perGiB))
+			median(all[i], func(f httpFigure) float64 { return f.Rate() }), ratioHTTP(all, i, func(f httpFigure) float64 { return f.Rate() }),
+			1000*median(all[i], perGiB), ratioHTTP(all, i, perGiB))
 	}
 }
 
 // ratioHTTP is hobnail's median over that of another.
 func ratioHTTP(all [][]httpFigure, i int, of func(httpFigure) float64) float64 {
-	return medianHTTP(all[0], of) / medianHTTP(all[i], of)
+	return median(all[0], of) / median(all[i], of)
 }
 
 // httpScript is how many menus a second are made and sent, beside a file of
@@ -232,9 +212,9 @@ func (b *bench) httpScript() {
 	fmt.Fprintf(b.out, "\n| scripts of %d octets over HTTP, %d connections | requests/s | hobnail's ratio | p99, ms | CPU each, µs |\n|---|---|---|---|---|\n", len(script), httpClients)
 	rate := func(f httpFigure) float64 { return f.PerSecond() }
 	for i, p := range peers {
-		fmt.Fprintf(b.out, "| %s | %.0f | %.2f | %.2f | %.1f |\n", p.name, medianHTTP(all[i], rate), ratioHTTP(all, i, rate),
-			medianHTTP(all[i], func(f httpFigure) float64 { return f.P99 }),
-			medianHTTP(all[i], func(f httpFigure) float64 { return 1e6 * f.CPU / float64(f.Requests) }))
+		fmt.Fprintf(b.out, "| %s | %.0f | %.2f | %.2f | %.1f |\n", p.name, median(all[i], rate), ratioHTTP(all, i, rate),
+			median(all[i], func(f httpFigure) float64 { return f.P99 }),
+			median(all[i], func(f httpFigure) float64 { return 1e6 * f.CPU / float64(f.Requests) }))
 	}
 }
 
@@ -263,7 +243,7 @@ func (b *bench) httpRange() {
 	})
 	fmt.Fprintf(b.out, "\n| 1 GiB of a file, %d clients | MiB/s | ratio to the beginning | CPU a GiB, ms |\n|---|---|---|---|\n", httpClients)
 	for i, name := range []string{"from the beginning", "from a sector within"} {
-		fmt.Fprintf(b.out, "| %s | %.0f | %.2f | %.0f |\n", name, medianHTTP(all[i], func(f httpFigure) float64 { return f.Rate() }),
-			1/ratioHTTP(all, i, func(f httpFigure) float64 { return f.Rate() }), 1000*medianHTTP(all[i], perGiB))
+		fmt.Fprintf(b.out, "| %s | %.0f | %.2f | %.0f |\n", name, median(all[i], func(f httpFigure) float64 { return f.Rate() }),
+			1/ratioHTTP(all, i, func(f httpFigure) float64 { return f.Rate() }), 1000*median(all[i], perGiB))
 	}
 }

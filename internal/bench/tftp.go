@@ -264,17 +264,17 @@ func (b *bench) tftpOne() {
 // tftpRows prints a row for each server.
 func (b *bench) tftpRows(row string, peers []tftpPeer, all []map[string][]tftpFigure) {
 	rate := func(f tftpFigure) float64 { return f.MBs() }
-	ours, bare := middle(all[0][row], rate), 0.0
+	ours, bare := median(all[0][row], rate), 0.0
 	if last := len(peers) - 1; peers[last].bare {
-		bare = middle(all[last][row], rate)
+		bare = median(all[last][row], rate)
 	}
 	for i, p := range peers {
 		fs := all[i][row]
 		if len(fs) == 0 {
 			continue
 		}
-		fmt.Fprintf(b.out, "| %s | %s | %.1f | %s | %s | %.2f | %d of %d |\n", row, p.name, middle(fs, rate), ratio(ours, middle(fs, rate)),
-			ratio(middle(fs, rate), bare), middle(fs, func(f tftpFigure) float64 { return f.CPU }), failed(fs), failed(fs)+completed(fs))
+		fmt.Fprintf(b.out, "| %s | %s | %.1f | %s | %s | %.2f | %d of %d |\n", row, p.name, median(fs, rate), ratio(ours, median(fs, rate)),
+			ratio(median(fs, rate), bare), median(fs, func(f tftpFigure) float64 { return f.CPU }), failed(fs), failed(fs)+completed(fs))
 	}
 }
 
@@ -297,14 +297,14 @@ func (b *bench) tftpMany() {
 	rate := func(f tftpFigure) float64 { return f.MBs() }
 	for i, window := range windows {
 		row := fmt.Sprintf("window %d", window)
-		ours := middle(all[i][0][row], rate)
+		ours := median(all[i][0][row], rate)
 		for j, p := range peers {
 			fs := all[i][j][row]
 			fmt.Fprintf(b.out, "| %s | %s | %d of %d | %.0f | %.0f | %.0f | %.1f | %s | %.1f | %.0f | %.2f |\n", row, p.name, failed(fs), failed(fs)+completed(fs),
-				middle(fs, func(f tftpFigure) float64 { return f.Asked }), middle(fs, func(f tftpFigure) float64 { return f.Lost }),
-				middle(fs, func(f tftpFigure) float64 { return float64(f.Repeated) }), middle(fs, rate), ratio(ours, middle(fs, rate)),
-				middle(fs, func(f tftpFigure) float64 { return f.P99 / 1000 }), middle(fs, func(f tftpFigure) float64 { return f.Memory }),
-				middle(fs, func(f tftpFigure) float64 { return f.CPU }))
+				median(fs, func(f tftpFigure) float64 { return f.Asked }), median(fs, func(f tftpFigure) float64 { return f.Lost }),
+				median(fs, func(f tftpFigure) float64 { return float64(f.Repeated) }), median(fs, rate), ratio(ours, median(fs, rate)),
+				median(fs, func(f tftpFigure) float64 { return f.P99 / 1000 }), median(fs, func(f tftpFigure) float64 { return f.Memory }),
+				median(fs, func(f tftpFigure) float64 { return f.CPU }))
 		}
 	}
 }
@@ -323,8 +323,8 @@ func (b *bench) tftpRTT() {
 		most := window * tftpBlksize / trip.Seconds() / 1e6
 		rate := func(f tftpFigure) float64 { return f.MBs() }
 		for i, p := range peers {
-			got := middle(all[i][row], rate)
-			fmt.Fprintf(b.out, "| %s | %s | %.2f | %.2f | %s |\n", row, p.name, got, got/most, ratio(middle(all[0][row], rate), got))
+			got := median(all[i][row], rate)
+			fmt.Fprintf(b.out, "| %s | %s | %.2f | %.2f | %s |\n", row, p.name, got, got/most, ratio(median(all[0][row], rate), got))
 		}
 	}
 }
@@ -343,9 +343,9 @@ func (b *bench) tftpLoss() {
 	half := func(f tftpFigure) float64 { return f.P50 / 1000 }
 	for i, p := range peers {
 		fs := all[i][row]
-		fmt.Fprintf(b.out, "| %s | %d of %d | %.2f | %.2f | %s | %.0f |\n", p.name, completed(fs), completed(fs)+failed(fs), middle(fs, half),
-			middle(fs, func(f tftpFigure) float64 { return f.Max / 1000 }), ratio(middle(fs, half), middle(all[0][row], half)),
-			middle(fs, func(f tftpFigure) float64 { return float64(f.Duplicates) }))
+		fmt.Fprintf(b.out, "| %s | %d of %d | %.2f | %.2f | %s | %.0f |\n", p.name, completed(fs), completed(fs)+failed(fs), median(fs, half),
+			median(fs, func(f tftpFigure) float64 { return f.Max / 1000 }), ratio(median(fs, half), median(all[0][row], half)),
+			median(fs, func(f tftpFigure) float64 { return float64(f.Duplicates) }))
 	}
 }
 
@@ -364,22 +364,9 @@ func (b *bench) tftpCPU() {
 	rate := func(f tftpFigure) float64 { return f.MBs() }
 	for i, p := range peers {
 		fs := all[i][row]
-		fmt.Fprintf(b.out, "| %s | %.2f | %s | %.1f | %s | %d of %d |\n", p.name, middle(fs, cpu), ratio(middle(all[0][row], cpu), middle(fs, cpu)),
-			middle(fs, rate), ratio(middle(all[0][row], rate), middle(fs, rate)), failed(fs), failed(fs)+completed(fs))
+		fmt.Fprintf(b.out, "| %s | %.2f | %s | %.1f | %s | %d of %d |\n", p.name, median(fs, cpu), ratio(median(all[0][row], cpu), median(fs, cpu)),
+			median(fs, rate), ratio(median(all[0][row], rate), median(fs, rate)), failed(fs), failed(fs)+completed(fs))
 	}
-}
-
-// middle is the median, and 0 of nothing.
-func middle(fs []tftpFigure, of func(tftpFigure) float64) float64 {
-	if len(fs) == 0 {
-		return 0
-	}
-	values := make([]float64, len(fs))
-	for i, f := range fs {
-		values[i] = of(f)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
 }
 
 func ratio(a, b float64) string {
