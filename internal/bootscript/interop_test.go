@@ -10,7 +10,7 @@ import (
 
 // GRUB's own parser (grub-script-check, Debian package grub-common) takes
 // every grub.cfg, whatever text is in it.
-func TestGRUBParsesEveryMenu(t *testing.T) {
+func TestInteropGRUBParsesEveryMenu(t *testing.T) {
 	texts := append(hostileStrings(t), hostile{"plain", "x"})
 	for _, h := range texts {
 		for sink, m := range sinks(h.text) {

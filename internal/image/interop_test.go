@@ -9,7 +9,7 @@ import (
 
 // The packages debian-installer-12-netboot-amd64 and -arm64, as Debian 12 has
 // them.
-func TestDiscoverOnThisHost(t *testing.T) {
+func TestInteropDiscoverOnThisHost(t *testing.T) {
 	found := map[string]bool{}
 	for _, img := range Discover(os.DirFS("/")) {
 		found[img.Name] = true

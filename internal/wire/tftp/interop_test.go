@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestOracle has tshark read what this package writes: an independent
+// TestInteropOracle has tshark read what this package writes: an independent
 // dissector must find the same fields in it.
-func TestOracle(t *testing.T) {
+func TestInteropOracle(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
 		t.Fatal("tshark is missing; install the package tshark")
