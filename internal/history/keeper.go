@@ -1,0 +1,398 @@
+// Package history keeps the boots of this server: it joins what the services
+// hear and send to records, judges them, hands them to whoever watches, and
+// puts them into the store. What is slow happens beside the services: Step
+// never waits.
+package history
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hobnail/internal/model"
+	"hobnail/internal/record"
+	"hobnail/internal/verdict"
+)
+
+const (
+	// queueDepth is how many steps may wait. More are counted and left out:
+	// history must not slow a boot.
+	queueDepth = 32768
+	// pace is how often boots are judged and stored.
+	pace = time.Second
+	// neighbourAge is how long a DHCP server counts after it was heard of.
+	neighbourAge = time.Hour
+	// keepPast is how many earlier boots of a machine are looked at.
+	keepPast = 8
+	// maxPast bounds the machines whose past is remembered.
+	maxPast = 16384
+)
+
+// Archive is where boots are kept. Its methods are called from one goroutine,
+// but for Load and List.
+type Archive interface {
+	// Save writes boots, over what it has of the same ID, all or none.
+	Save(boots []*model.Boot) error
+	// Load gives a boot by its ID, or by a beginning that only one has.
+	Load(id string) (*model.Boot, error)
+	// List gives the newest boots first, without their steps, until the
+	// function returns false.
+	List(func(*model.Boot) bool) error
+	// Trim drops what is too old or too much.
+	Trim(now time.Time) error
+}
+
+// Keeper keeps the boots.
+type Keeper struct {
+	archive Archive
+	clock   func() time.Time
+	// Ended is told of each verdict when it becomes final, for the log and the
+	// metrics; Fault of an archive that fails. Both may be nil.
+	Ended func(*model.Boot)
+	Fault func(error)
+
+	in   chan item
+	lost atomic.Int64
+
+	mu     sync.Mutex // all below
+	joiner *record.Joiner
+	state  map[*model.Boot]*state
+	places map[string]map[netip.Addr]verdict.Neighbour
+	past   map[model.MAC][]verdict.Past
+	usual  *usual
+	models *models
+	closed []*model.Boot // ended since the last save
+	subs   map[chan *model.Boot]bool
+}
+
+type item struct {
+	who  record.Who
+	step model.Step
+}
+
+// state is what is known of an open boot beyond its record.
+type state struct {
+	dirty bool      // changed since it was judged
+	due   time.Time // when to judge it again though nothing came
+	told  bool      // its final verdict was told
+}
+
+// New makes a keeper; archive may be nil: boots are then kept while they go on.
+func New(archive Archive, clock func() time.Time) *Keeper {
+	k := &Keeper{
+		archive: archive, clock: clock, in: make(chan item, queueDepth), joiner: record.NewJoiner(),
+		state: map[*model.Boot]*state{}, places: map[string]map[netip.Addr]verdict.Neighbour{},
+		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{},
+	}
+	k.joiner.Closed = k.close
+	return k
+}
+
+// Step takes one step of a boot. It never waits; where too many come at once
+// some are left out.
+func (k *Keeper) Step(who record.Who, s model.Step) {
+	select {
+	case k.in <- item{who, s}:
+	default:
+		k.lost.Add(1)
+	}
+}
+
+// Lost is how many steps were left out so far.
+func (k *Keeper) Lost() int64 { return k.lost.Load() }
+
+// Run joins, judges and stores until the context ends; then it stores what it
+// has.
+func (k *Keeper) Run(ctx context.Context) {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	trim := time.NewTicker(10 * time.Minute)
+	defer trim.Stop()
+	for {
+		select {
+		case it := <-k.in:
+			k.mu.Lock()
+			k.add(it)
+			for range min(len(k.in), 1024) {
+				k.add(<-k.in)
+			}
+			k.mu.Unlock()
+		case <-tick.C:
+			k.judge(k.clock())
+		case <-trim.C:
+			k.trim()
+		case <-ctx.Done():
+			k.finish()
+			return
+		}
+	}
+}
+
+func (k *Keeper) finish() {
+	k.mu.Lock()
+	for len(k.in) > 0 {
+		k.add(<-k.in)
+	}
+	k.mu.Unlock()
+	k.judge(k.clock())
+}
+
+func (k *Keeper) add(it item) {
+	k.hear(&it)
+	b := k.joiner.Add(it.who, it.step)
+	if b == nil {
+		return
+	}
+	st := k.state[b]
+	if st == nil {
+		st = &state{}
+		k.state[b] = st
+	}
+	st.dirty = true
+}
+
+// hear remembers the DHCP servers of a place.
+func (k *Keeper) hear(it *item) {
+	d, place := it.step.DHCP, it.who.Place
+	if d == nil {
+		return
+	}
+	n := verdict.Neighbour{Addr: it.step.Server, Ours: it.step.Ours, Last: it.step.Time}
+	switch it.step.Kind {
+	case model.StepOffer, model.StepAck:
+		n.Leases = d.Address.IsValid()
+	case model.StepRequest:
+		n.Addr, n.Leases = d.Chosen, d.Chosen.IsValid()
+	}
+	if !n.Addr.IsValid() || place == "" {
+		return
+	}
+	at := k.places[place]
+	if at == nil {
+		if len(k.places) > 4096 {
+			return
+		}
+		at = map[netip.Addr]verdict.Neighbour{}
+		k.places[place] = at
+	}
+	if old, ok := at[n.Addr]; ok {
+		n.Leases, n.Ours = n.Leases || old.Leases, n.Ours || old.Ours
+	} else if len(at) > 64 {
+		return
+	}
+	at[n.Addr] = n
+}
+
+// caseOf puts a boot before the judge.
+func (k *Keeper) caseOf(b *model.Boot, now time.Time) verdict.Case {
+	c := verdict.Case{Boot: b, Now: now, Usual: k.usual, Before: k.past[b.MAC]}
+	for _, n := range k.places[b.Place] {
+		if now.Sub(n.Last) < neighbourAge {
+			c.Neighbours = append(c.Neighbours, n)
+		}
+	}
+	slices.SortFunc(c.Neighbours, func(a, b verdict.Neighbour) int { return a.Addr.Compare(b.Addr) })
+	c.WentOn, c.Stuck = k.models.others(b)
+	return c
+}
+
+// judge looks at the boots that changed or whose time has come, and stores
+// what is new of them.
+func (k *Keeper) judge(now time.Time) {
+	k.mu.Lock()
+	k.joiner.Expire(now)
+	var save []*model.Boot
+	for b, st := range k.state {
+		if !st.dirty && (st.due.IsZero() || now.Before(st.due)) {
+			continue
+		}
+		before := b.Verdict
+		b.Verdict = verdict.Judge(k.caseOf(b, now))
+		st.due = time.Time{}
+		if !b.Verdict.Final {
+			st.due = now.Add(2 * pace)
+		}
+		if st.dirty || b.Verdict.Final && !before.Final || b.Verdict.Code != before.Code {
+			save = append(save, copyOf(b))
+		}
+		st.dirty = false
+		k.tell(b, st)
+	}
+	save = append(save, k.closed...)
+	k.closed = nil
+	watchers := k.watchers()
+	k.mu.Unlock()
+	for _, b := range save {
+		for _, w := range watchers {
+			select {
+			case w <- b:
+			default: // slow: it misses one, and the next says all
+			}
+		}
+	}
+	if k.archive == nil || len(save) == 0 {
+		return
+	}
+	if err := k.archive.Save(save); err != nil && k.Fault != nil {
+		k.Fault(err)
+	}
+}
+
+// tell says a final verdict once.
+func (k *Keeper) tell(b *model.Boot, st *state) {
+	if !b.Verdict.Final || st.told {
+		return
+	}
+	st.told = true
+	k.usual.learn(b)
+	k.models.learn(b)
+	if k.Ended != nil {
+		k.Ended(b)
+	}
+}
+
+// close takes a boot to which nothing more will be added.
+func (k *Keeper) close(b *model.Boot) {
+	st := k.state[b]
+	delete(k.state, b)
+	b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
+	if st == nil {
+		st = &state{}
+	}
+	k.tell(b, st)
+	if b.MAC != "" {
+		if len(k.past) >= maxPast {
+			clear(k.past) // a flood of invented machines costs the others' past
+		}
+		past := append([]verdict.Past{{Code: b.Verdict.Code, Last: b.Last}}, k.past[b.MAC]...)
+		k.past[b.MAC] = past[:min(len(past), keepPast)]
+	}
+	k.closed = append(k.closed, copyOf(b))
+}
+
+// copyOf copies a boot as far as the joiner changes it.
+func copyOf(b *model.Boot) *model.Boot {
+	c := *b
+	c.Steps = slices.Clone(b.Steps)
+	for i := range c.Steps {
+		// Joined steps add up in place.
+		if d := c.Steps[i].DHCP; d != nil {
+			copied := *d
+			c.Steps[i].DHCP = &copied
+		}
+		if f := c.Steps[i].File; f != nil {
+			copied := *f
+			c.Steps[i].File = &copied
+		}
+	}
+	return &c
+}
+
+func (k *Keeper) trim() {
+	if k.archive == nil {
+		return
+	}
+	if err := k.archive.Trim(k.clock()); err != nil && k.Fault != nil {
+		k.Fault(err)
+	}
+}
+
+func (k *Keeper) watchers() []chan *model.Boot {
+	all := make([]chan *model.Boot, 0, len(k.subs))
+	for c := range k.subs {
+		all = append(all, c)
+	}
+	return all
+}
+
+// Watch gives each boot whenever something of it changes, at most once a
+// second, until stop is called. Who is slow misses some.
+func (k *Keeper) Watch() (boots <-chan *model.Boot, stop func()) {
+	c := make(chan *model.Boot, 256)
+	k.mu.Lock()
+	k.subs[c] = true
+	k.mu.Unlock()
+	return c, func() {
+		k.mu.Lock()
+		delete(k.subs, c)
+		k.mu.Unlock()
+	}
+}
+
+// Show gives one boot, by its ID or a beginning of it that only one has.
+func (k *Keeper) Show(id string) (*model.Boot, error) {
+	k.mu.Lock()
+	for b := range k.state {
+		if b.ID == id {
+			b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
+			c := copyOf(b)
+			k.mu.Unlock()
+			return c, nil
+		}
+	}
+	k.mu.Unlock()
+	if k.archive == nil {
+		return nil, ErrNotFound
+	}
+	return k.archive.Load(id)
+}
+
+// List gives the newest boots first, without their steps, as long as want
+// returns true. Those that go on have the verdict of this moment.
+func (k *Keeper) List(want func(*model.Boot) bool) error {
+	k.mu.Lock()
+	now := k.clock()
+	open := make([]*model.Boot, 0, len(k.state))
+	for b := range k.state {
+		b.Verdict = verdict.Judge(k.caseOf(b, now))
+		c := *b
+		c.Steps = nil
+		open = append(open, &c)
+	}
+	k.mu.Unlock()
+	slices.SortFunc(open, func(a, b *model.Boot) int { return compareIDs(b.ID, a.ID) })
+	seen := map[string]bool{}
+	for _, b := range open {
+		seen[b.ID] = true
+	}
+	if k.archive == nil {
+		for _, b := range open {
+			if !want(b) {
+				break
+			}
+		}
+		return nil
+	}
+	stopped := false
+	err := k.archive.List(func(b *model.Boot) bool {
+		for len(open) > 0 && compareIDs(open[0].ID, b.ID) >= 0 && !stopped {
+			stopped = !want(open[0])
+			open = open[1:]
+		}
+		if !stopped && !seen[b.ID] {
+			stopped = !want(b)
+		}
+		return !stopped
+	})
+	for _, b := range open {
+		if stopped {
+			break
+		}
+		stopped = !want(b)
+	}
+	return err
+}
+
+// compareIDs orders boots by their beginning: IDs begin with the time.
+func compareIDs(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

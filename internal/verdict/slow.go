@@ -1,0 +1,88 @@
+package verdict
+
+import (
+	"time"
+
+	"hobnail/internal/model"
+)
+
+// stepNames are the steps of a boot whose time is compared.
+var stepNames = map[string]string{
+	"address": "getting an address",
+	"loader":  "reading the boot programs",
+	"kernel":  "reading kernel and initial RAM disk",
+	"system":  "starting the system",
+}
+
+// Durations measures the steps of a boot, as far as it came.
+func Durations(b *model.Boot) map[string]time.Duration {
+	v := look(Case{Boot: b})
+	all := map[string]time.Duration{}
+	if v.ack != nil && len(v.discovers) > 0 {
+		all["address"] = v.ack.Time.Sub(v.discovers[0].Time)
+	}
+	var loader, kernel time.Duration
+	for _, s := range v.files {
+		if s.Kind != model.StepRead {
+			continue
+		}
+		switch s.File.Role {
+		case model.RoleLoader, model.RoleConfig:
+			loader += s.File.Duration
+		case model.RoleKernel, model.RoleInitrd, model.RoleDisk:
+			kernel += s.File.Duration
+		}
+	}
+	if v.loader != nil {
+		all["loader"] = loader
+	}
+	if v.kernel != nil {
+		all["kernel"] = kernel
+	}
+	if last := v.lastFile(); v.home != nil && last != nil && v.home.Time.After(last.End()) {
+		all["system"] = v.home.Time.Sub(last.End())
+	}
+	return all
+}
+
+const (
+	slowFactor  = 4                // times the usual
+	slowAtLeast = 10 * time.Second // beyond the usual
+	slowSamples = 5                // boots that make it usual
+	// slowAlone is what no step but the system's start takes on a sound
+	// network, where nothing is known of others.
+	slowAlone = 3 * time.Minute
+)
+
+// slowest finds a step that took far longer than usual; "" for none.
+func (v *sight) slowest() (step string, took, usual time.Duration) {
+	all := Durations(v.Boot)
+	for _, name := range []string{"address", "loader", "kernel", "system"} {
+		d := all[name]
+		u, n := time.Duration(0), 0
+		if v.Usual != nil {
+			u, n = v.Usual.Of(v.Boot.Place, name)
+		}
+		slow := n >= slowSamples && d > slowFactor*u && d > u+slowAtLeast
+		if n < slowSamples && name != "system" && d > slowAlone {
+			slow, u = true, slowAlone
+		}
+		if slow && d-u > took-usual {
+			step, took, usual = name, d, u
+		}
+	}
+	return step, took, usual
+}
+
+// short writes a duration as people say it.
+func short(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
