@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -64,20 +66,34 @@ func whose(what string) (func(model.Lease) bool, error) {
 	return func(l model.Lease) bool { return l.MAC == mac }, nil
 }
 
-// commands is the service that commands on this host talk to.
+// commands is the service that commands on this host talk to. Without leases
+// to keep, a data directory that is not there or cannot be written is no fault:
+// machines boot without commands as well.
 func (s *Server) commands(l *Loaded) (service, error) {
 	path := controlPath(l)
-	ln, err := control.Listen(path)
-	if err != nil {
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	var ln net.Listener
+	if err == nil {
+		ln, err = control.Listen(path)
+	}
+	if err != nil && usesMode(l, model.ModeServer) {
 		return service{}, err
 	}
-	handle := func(r control.Request) control.Answer {
+	if err != nil {
+		s.tellHistory(err)
+		return service{serve: func(ctx context.Context) error { <-ctx.Done(); return nil }}, nil
+	}
+	handle := func(ctx context.Context, r control.Request, send func(control.Answer) error) {
+		if r.Boots != nil {
+			s.tellBoots(ctx, r.Boots, send)
+			return
+		}
 		var a control.Answer
 		var err error
 		if a.Released, err = release(s.leases, r.Release); err != nil {
 			a.Error = err.Error()
 		}
-		return a
+		send(a)
 	}
 	return service{
 		line:  "commands on " + path,

@@ -15,6 +15,7 @@ import (
 	"hobnail/internal/boots"
 	"hobnail/internal/certificate"
 	"hobnail/internal/event"
+	"hobnail/internal/history"
 	"hobnail/internal/lease"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
@@ -52,6 +53,9 @@ type Server struct {
 	ifaces  *netio.Directory
 	current atomic.Pointer[running]
 	ca      *certificate.Authority // nil until a configuration wants it
+
+	history  *history.Keeper
+	recorder *recorder
 }
 
 // running is what a reload replaces, as a whole.
@@ -59,6 +63,9 @@ type running struct {
 	*Loaded
 	site *site.Site
 	tls  certificate.Source // nil without HTTPS
+
+	roles map[string]model.FileRole // of the images' files, by their names in the tree
+	names []string                  // of all that can be read
 }
 
 // Serve runs all services until the context ends, and then stops them cleanly.
@@ -83,7 +90,10 @@ func Serve(ctx context.Context, opts Options) error {
 		return err
 	}
 	counted := metrics.New(opts.Version, s.pools, s.programStates)
-	s.opts.Events = event.Sinks{opts.Events, counted}
+	if err := s.keepBoots(loaded); err != nil {
+		return err
+	}
+	s.opts.Events = event.Sinks{opts.Events, counted, s.recorder}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {
 		return err
@@ -114,7 +124,8 @@ func (s *Server) use(l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	s.current.Store(&running{Loaded: l, tls: source, site: &site.Site{
+	roles := fileRoles(l)
+	s.current.Store(&running{Loaded: l, tls: source, roles: roles, names: treeNames(l, roles), site: &site.Site{
 		Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started,
 	}})
 	return nil
@@ -143,7 +154,7 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	if answersDHCP(l) {
 		d := &dhcp.Server{
 			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
-			Clock: s.clock.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
+			Record: s.recorder, Clock: s.clock.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
 		}
 		if usesMode(l, model.ModeServer) {
 			p, err := s.newProber(d)
@@ -169,13 +180,11 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 			})
 		}
 	}
-	if usesMode(l, model.ModeServer) {
-		svc, err := s.commands(l)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, svc)
+	svc, err := s.commands(l)
+	if err != nil {
+		return nil, err
 	}
+	all = append(all, svc, s.historyService(l))
 	lim := l.Config.TFTP
 	t := &tftp.Server{
 		Opener: s, Events: s.opts.Events, MaxTransfers: lim.MaxTransfers, MaxPerClient: lim.MaxPerClient,

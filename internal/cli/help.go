@@ -9,7 +9,8 @@ import (
 // usageTemplate is cobra's, in our style: lower case, eighty columns, and a
 // command that only holds others shows no form of its own.
 const usageTemplate = `usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{if ne .Use .Name}}
+  {{.UseLine}}{{end}}{{else}}{{.UseLine}}{{end}}
 {{- if .HasExample}}
 
 examples:

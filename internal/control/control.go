@@ -20,14 +20,27 @@ import (
 
 // Request is what a command wants done.
 type Request struct {
-	Release string `json:"release"` // the address, or the machine's MAC address, whose leases are to end
+	Release string `json:"release,omitempty"` // the address, or the machine's MAC address, whose leases are to end
+	Boots   *Boots `json:"boots,omitempty"`   // boots to be told of
 }
 
-// Answer says what was done.
+// Boots says which boots are wanted: one by its ID, or the newest.
+type Boots struct {
+	ID     string `json:"id,omitempty"`
+	Limit  int    `json:"limit,omitempty"`  // 0: all
+	Follow bool   `json:"follow,omitempty"` // and those to come, until the asker goes away
+}
+
+// Answer says what was done. To a request for boots there is one for each.
 type Answer struct {
-	Released []model.Lease `json:"released"`
+	Released []model.Lease `json:"released,omitempty"`
+	Boot     *model.Boot   `json:"boot,omitempty"`
 	Error    string        `json:"error,omitempty"` // why nothing, or no more, was done
 }
+
+// Handler carries out a request. It sends any number of answers; an error of
+// send means that the asker has gone away.
+type Handler func(ctx context.Context, r Request, send func(Answer) error)
 
 const (
 	// timeout is for a whole conversation. A server's disk may be slow.
@@ -78,7 +91,7 @@ func inFolder(path string, do func(folder string) error) error {
 }
 
 // Serve answers requests until the context ends, which is no error.
-func Serve(ctx context.Context, ln net.Listener, handle func(Request) Answer) error {
+func Serve(ctx context.Context, ln net.Listener, handle Handler) error {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	for {
@@ -89,50 +102,111 @@ func Serve(ctx context.Context, ln net.Listener, handle func(Request) Answer) er
 		if err != nil {
 			return fmt.Errorf("listening for commands: %v", err)
 		}
-		go answer(conn, handle)
+		go answer(ctx, conn, handle)
 	}
 }
 
-func answer(conn net.Conn, handle func(Request) Answer) {
+func answer(ctx context.Context, conn net.Conn, handle Handler) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(timeout))
 	line, err := readLine(conn)
 	if err != nil {
 		return // nobody who could be told
 	}
-	var req Request
-	a := Answer{}
-	if err := json.Unmarshal(line, &req); err != nil {
-		a.Error = fmt.Sprintf("the request is no JSON of ours: %v", err)
-	} else {
-		a = handle(req)
+	out := json.NewEncoder(conn)
+	send := func(a Answer) error {
+		conn.SetDeadline(time.Now().Add(timeout))
+		return out.Encode(a)
 	}
-	json.NewEncoder(conn).Encode(a)
+	var req Request
+	if err := json.Unmarshal(line, &req); err != nil {
+		send(Answer{Error: fmt.Sprintf("the request is no JSON of ours: %v", err)})
+		return
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// Whoever asks says nothing more: what can still be read is that it went.
+	conn.SetReadDeadline(time.Time{})
+	go func() {
+		io.Copy(io.Discard, conn)
+		stop()
+	}()
+	handle(ctx, req, send)
 }
 
-// Ask has the server that listens at path do something.
+// Ask has the server that listens at path do something, and gives its first
+// answer.
 func Ask(path string, req Request) (Answer, error) {
+	var first Answer
+	got := false
+	err := AskAll(context.Background(), path, req, func(a Answer) bool {
+		first, got = a, true
+		return false
+	})
+	if err == nil && !got {
+		err = fmt.Errorf("asking the running server: %v", io.ErrUnexpectedEOF)
+	}
+	return first, err
+}
+
+// AskAll is Ask for requests with many answers: it gives each until there are
+// no more, take returns false or the context ends, none of which is an error.
+func AskAll(ctx context.Context, path string, req Request, take func(Answer) bool) error {
 	var conn net.Conn
 	err := inFolder(path, func(folder string) (err error) {
 		conn, err = net.DialTimeout("unix", filepath.Join(folder, filepath.Base(path)), timeout)
 		return err
 	})
 	if err != nil {
-		return Answer{}, fmt.Errorf("asking the running server: %v", err)
+		return fmt.Errorf("asking the running server: %w", err)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	conn.SetDeadline(time.Now().Add(timeout))
-	var a Answer
-	if err = json.NewEncoder(conn).Encode(req); err == nil {
-		var line []byte
-		if line, err = readLine(conn); err == nil {
+	if err = json.NewEncoder(conn).Encode(req); err != nil {
+		return fmt.Errorf("asking the running server: %v", err)
+	}
+	in := bufio.NewReader(conn)
+	for {
+		if req.Boots != nil && req.Boots.Follow {
+			conn.SetDeadline(time.Time{})
+		} else {
+			conn.SetDeadline(time.Now().Add(timeout))
+		}
+		var a Answer
+		line, err := nextLine(in)
+		if err == nil {
 			err = json.Unmarshal(line, &a)
 		}
+		switch {
+		case ctx.Err() != nil || errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("asking the running server: %v", err)
+		case !take(a):
+			return nil
+		}
 	}
-	if err != nil {
-		return Answer{}, fmt.Errorf("asking the running server: %v", err)
+}
+
+// nextLine reads a line of at most maxLine octets; io.EOF where there is none.
+func nextLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case len(line) > maxLine:
+			return nil, errors.New("a line of the answer is too long")
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return nil, io.ErrUnexpectedEOF
+		default:
+			return nil, err
+		}
 	}
-	return a, nil
 }
 
 func readLine(r io.Reader) ([]byte, error) {

@@ -2,12 +2,14 @@ package control_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,12 +33,17 @@ func serveAt(t *testing.T, path string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {
-		done <- control.Serve(ctx, ln, func(r control.Request) control.Answer {
+		done <- control.Serve(ctx, ln, func(ctx context.Context, r control.Request, send func(control.Answer) error) {
+			if r.Boots != nil {
+				boots(ctx, r.Boots, send)
+				return
+			}
 			a, err := netip.ParseAddr(r.Release)
 			if err != nil {
-				return control.Answer{Error: "no address"}
+				send(control.Answer{Error: "no address"})
+				return
 			}
-			return control.Answer{Released: []model.Lease{{Address: a, Hostname: "a\nb"}}}
+			send(control.Answer{Released: []model.Lease{{Address: a, Hostname: "a\nb"}}})
 		})
 	}()
 	t.Cleanup(func() {
@@ -46,6 +53,51 @@ func serveAt(t *testing.T, path string) string {
 		}
 	})
 	return path
+}
+
+// boots sends three boots, and with follow more until the asker goes away.
+func boots(ctx context.Context, r *control.Boots, send func(control.Answer) error) {
+	for n := 0; n < 3 || r.Follow && ctx.Err() == nil; n++ {
+		if send(control.Answer{Boot: &model.Boot{ID: fmt.Sprint(n)}}) != nil {
+			gone <- true
+			return
+		}
+	}
+	if r.Follow {
+		gone <- true
+	}
+}
+
+var gone = make(chan bool, 1)
+
+// TestAskAll: as many answers as there are, and the other side hears when
+// nobody wants more.
+func TestAskAll(t *testing.T) {
+	path := serve(t)
+	n := 0
+	err := control.AskAll(t.Context(), path, control.Request{Boots: &control.Boots{}}, func(a control.Answer) bool {
+		if a.Boot == nil || a.Boot.ID != fmt.Sprint(n) {
+			t.Errorf("answer %d is %+v", n, a)
+		}
+		n++
+		return true
+	})
+	if err != nil || n != 3 {
+		t.Errorf("%d answers, error %v", n, err)
+	}
+	n = 0
+	err = control.AskAll(t.Context(), path, control.Request{Boots: &control.Boots{Follow: true}}, func(control.Answer) bool {
+		n++
+		return n < 100
+	})
+	if err != nil || n != 100 {
+		t.Errorf("%d answers, error %v", n, err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Error("the server goes on answering nobody")
+	}
 }
 
 func TestAsk(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	PoolEmpty        Code = "dhcp.pool-empty"
 	PoolShort        Code = "dhcp.pool-short"
 	CircuitFull      Code = "dhcp.circuit-full"
+	FileBegun        Code = "file.begun"
 	FileRead         Code = "file.read"
 	FileProbe        Code = "file.probe"
 	FileMissing      Code = "file.not-found"
@@ -44,6 +45,9 @@ const (
 	LeaseFault       Code = "lease.fault"
 	LeaseLogGrows    Code = "lease.log-grows"
 	CertificateFault Code = "https.certificate"
+	BootEnded        Code = "boot.ended"
+	BootFailed       Code = "boot.failed"
+	HistoryFault     Code = "boot.history-fault"
 	LogLimited       Code = "log.limited"
 )
 
@@ -80,6 +84,7 @@ var catalogue = []Entry{
 	{PoolEmpty, slog.LevelError, "pool is empty", "no address is left to give on this subnet", "make the pool larger or the lease shorter"},
 	{PoolShort, slog.LevelWarn, "pool runs short", "most addresses of this server's part of the pool are used, 80 % or 95 %; machines still get theirs", "make the pool larger or the lease shorter before it is empty"},
 	{CircuitFull, slog.LevelWarn, "circuit has its share", "a machine got no answer, because those that ask by the same port of a switch or relay have as many addresses as they may", "look what is at that port, or raise per_circuit"},
+	{FileBegun, slog.LevelDebug, "file is being read", "a client has begun to read a file of a megabyte or more; how it ended is said later", ""},
 	{FileRead, slog.LevelInfo, "file read", "a boot file was read to its end", ""},
 	{FileProbe, slog.LevelDebug, "file size asked", "firmware asks for a file's size first and breaks off; normal", ""},
 	{FileMissing, slog.LevelInfo, "file not found", "loaders search for several names; it matters only when nothing else was found", ""},
@@ -94,6 +99,9 @@ var catalogue = []Entry{
 	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
 	{LeaseLogGrows, slog.LevelWarn, "lease log could not be written anew", "leases are stored as before, in a file that goes on growing", "check disk space and the data directory"},
 	{CertificateFault, slog.LevelError, "certificate could not be kept", "hobnail's own CA made a new certificate for HTTPS that could not be written; it is used until the server is restarted", "check disk space and the data directory"},
+	{BootEnded, slog.LevelInfo, "boot ended", "a machine came as far as it had to, or went on with a remark; the verdict says how", ""},
+	{BootFailed, slog.LevelWarn, "boot failed", "a machine stopped on its way; the verdict says where and why", "do what the verdict says; hobnail boots show has the whole boot"},
+	{HistoryFault, slog.LevelWarn, "boots could not be stored", "machines boot as before; what is told of them is kept in memory only", "check disk space and the data directory"},
 	{LogLimited, slog.LevelWarn, "log lines left out", "more happened in a second than is logged; nothing else was left out", "run with --debug to see all"},
 }
 

@@ -56,6 +56,9 @@ type Keeper struct {
 
 	in   chan item
 	lost atomic.Int64
+	// going has the MACs of open boots; it is read for each packet of machines
+	// that do not boot.
+	going sync.Map
 
 	mu     sync.Mutex // all below
 	joiner *record.Joiner
@@ -99,6 +102,13 @@ func (k *Keeper) Step(who record.Who, s model.Step) {
 	default:
 		k.lost.Add(1)
 	}
+}
+
+// Knows reports whether a boot of a machine goes on, or went on a moment ago:
+// what its system does then belongs to it.
+func (k *Keeper) Knows(mac model.MAC) bool {
+	_, ok := k.going.Load(mac)
+	return ok
 }
 
 // Lost is how many steps were left out so far.
@@ -150,6 +160,7 @@ func (k *Keeper) add(it item) {
 	if st == nil {
 		st = &state{}
 		k.state[b] = st
+		k.going.Store(b.MAC, true)
 	}
 	st.dirty = true
 }
@@ -258,6 +269,7 @@ func (k *Keeper) tell(b *model.Boot, st *state) {
 func (k *Keeper) close(b *model.Boot) {
 	st := k.state[b]
 	delete(k.state, b)
+	k.going.Delete(b.MAC)
 	b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
 	if st == nil {
 		st = &state{}

@@ -36,6 +36,18 @@ type Leases interface {
 	Commit(from uint64) error
 }
 
+// Recorder is told what is heard and what is answered. Its methods must not
+// wait and keep nothing of their arguments.
+type Recorder interface {
+	// Heard is told of each client's request.
+	Heard(now time.Time, f *classify.Facts)
+	// Answered is told what was decided, and the octets that went out: none
+	// where nothing did.
+	Answered(now time.Time, f *classify.Facts, d *policy.Decision, sent []byte)
+	// Failed is told of an answer that never left, and why.
+	Failed(now time.Time, f *classify.Facts, why string, err error)
+}
+
 // Server answers on any number of ports.
 type Server struct {
 	// View gives the snapshot to decide by; its Leases are those below.
@@ -43,6 +55,7 @@ type Server struct {
 	Leases Leases
 	Boots  *boots.Memory
 	Events event.Sink
+	Record Recorder // nil: nobody wants to know
 	Clock  func() time.Time
 	// Upstream remembers what is passed on to the site's DHCP servers, for
 	// modes merge and auto; nil: nothing is. The View looks into the same.
@@ -159,7 +172,7 @@ func (s *Server) Settle(conn netio.Conn, held []Held) {
 	for i, h := range held {
 		all[i] = h.work
 		if err != nil {
-			s.emit(now, event.LeaseFault, &h.facts, slog.String("error", err.Error()))
+			s.failed(now, event.LeaseFault, &h.facts, err)
 		}
 	}
 	if err == nil {
@@ -185,7 +198,7 @@ func (s *Server) send(now time.Time, conn netio.Conn, all []*work) {
 			sent++
 		}
 		if w.answers && failed != nil && failed[sent-1] != nil {
-			s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", failed[sent-1].Error()))
+			s.failed(now, event.DHCPSendFail, &w.facts, failed[sent-1])
 		} else {
 			s.tell(now, w)
 		}
@@ -212,8 +225,11 @@ func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet)
 		return false
 	}
 	w.facts = classify.DHCP(req, in)
+	if s.Record != nil {
+		s.Record.Heard(now, &w.facts)
+	}
 	if err := s.decide(w, now); err != nil {
-		s.emit(now, event.LeaseFault, &w.facts, slog.String("error", err.Error()))
+		s.failed(now, event.LeaseFault, &w.facts, err)
 		return false
 	}
 	if w.facts.Boots() {
@@ -227,7 +243,7 @@ func (s *Server) answer(conn netio.Conn, w *work, now time.Time, p netio.Packet)
 		return true
 	}
 	if err := w.reply.Make(req, &w.facts, &w.decision); err != nil {
-		s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", err.Error()))
+		s.failed(now, event.DHCPSendFail, &w.facts, err)
 		return false
 	}
 	w.answers = true
@@ -274,10 +290,25 @@ func (s *Server) emit(now time.Time, code event.Code, f *classify.Facts, attrs .
 	s.Events.Emit(event.Event{Time: now, Code: code, MAC: f.MAC, Client: f.Ingress.Src, Attrs: attrs})
 }
 
+// failed tells of an answer that never left.
+func (s *Server) failed(now time.Time, code event.Code, f *classify.Facts, err error) {
+	s.emit(now, code, f, slog.String("error", err.Error()))
+	if s.Record != nil {
+		s.Record.Failed(now, f, string(code), err)
+	}
+}
+
 // tell publishes what was decided: one event for the answer, and one more
 // where a person has something to do.
 func (s *Server) tell(now time.Time, w *work) {
 	f, d := &w.facts, &w.decision
+	if s.Record != nil {
+		var sent []byte
+		if w.answers {
+			sent = w.reply.Bytes
+		}
+		s.Record.Answered(now, f, d, sent)
+	}
 	s.Events.Emit(event.Event{Time: now, Code: codeOf(f, d), MAC: f.MAC, Client: f.Ingress.Src,
 		More: w.details})
 	switch {

@@ -77,7 +77,7 @@ func (s *Server) forward(conn netio.Conn, now time.Time, e *upstream.Exchange) b
 		sent = true
 	}
 	if !sent && err != nil && !errors.Is(err, net.ErrClosed) { // closed: asked again while the server stops
-		s.emit(now, event.DHCPSendFail, &e.Facts, slog.String("error", err.Error()))
+		s.failed(now, event.DHCPSendFail, &e.Facts, err)
 	}
 	return sent
 }
@@ -150,7 +150,7 @@ func (s *Server) siteAnswer(conn netio.Conn, now time.Time, p netio.Packet, m *d
 // hand sends one answer and tells of it, or of what made it impossible.
 func (s *Server) hand(conn netio.Conn, now time.Time, w *work, err error) {
 	if err != nil {
-		s.emit(now, event.DHCPSendFail, &w.facts, slog.String("error", err.Error()))
+		s.failed(now, event.DHCPSendFail, &w.facts, err)
 		return
 	}
 	w.answers = w.decision.Answer != policy.Ignore

@@ -19,6 +19,10 @@ import (
 
 const via = "http"
 
+// toldAtOnce is the size from which on it is told that a file is being read:
+// a smaller one has come to its end by then.
+const toldAtOnce = 1 << 20
+
 // file opens a name, sends what was asked of it, and tells how that went.
 func (s *Server) file(w *writer, r *http.Request, name string) {
 	start := time.Now()
@@ -42,6 +46,9 @@ func (s *Server) file(w *writer, r *http.Request, name string) {
 	}
 	defer f.Close()
 	content := newContent(f)
+	if r.Method == http.MethodGet && (f.Size < 0 || f.Size >= toldAtOnce) {
+		s.emit(r, event.FileBegun, slog.String("name", f.Name))
+	}
 	send(w, r, f, content)
 	code, attrs := outcome(w, r, content)
 	attrs = append([]slog.Attr{

@@ -271,6 +271,9 @@ func (l *loop) stepped(now time.Time, ses *session, out *burst) {
 		ses.unheard = false
 		l.unheard.heard(ses)
 		l.caps.opened(ses)
+		if ses.file.Size < 0 || ses.file.Size >= toldAtOnce {
+			l.emit(event.FileBegun, ses.address(), slog.String("name", ses.name()))
+		}
 	}
 	if done, over := ses.read.ended(); over {
 		l.finish(now, ses, done)
@@ -341,6 +344,10 @@ func (l *loop) answerError(id peer, port uint8, code wire.ErrorCode, text string
 	l.send(nil, Outgoing{Packets: out.buf, Size: out.size, To: id.address(), From: l.locals.addr(id), Port: port})
 }
 
+// toldAtOnce is the size from which on it is told that a file is being read:
+// a smaller one has come to its end by then.
+const toldAtOnce = 1 << 20
+
 // finish ends a session and tells how it went.
 func (l *loop) finish(now time.Time, ses *session, done outcome) {
 	c := ses.read.counts()
@@ -351,6 +358,9 @@ func (l *loop) finish(now time.Time, ses *session, done outcome) {
 		slog.Int("blksize", int(ses.read.terms.blksize)),
 		slog.Int("windowsize", int(ses.read.terms.window)),
 		slog.Int64("retransmissions", c.retransmissions),
+	}
+	if ses.read.transfer == nil && done.code == event.FileStalled {
+		attrs = append(attrs, slog.Bool("heard", false))
 	}
 	if t := ses.read.transfer; t != nil && t.timer.srtt > 0 {
 		attrs = append(attrs, slog.Duration("round_trip", t.timer.srtt))

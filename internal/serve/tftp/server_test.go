@@ -248,7 +248,7 @@ func TestServer(t *testing.T) {
 			if got := len(c.queue); got != triesUnheard {
 				t.Errorf("%d packets, want %d", got, triesUnheard)
 			}
-			b.expectEvents("file.stalled name=nbp bytes=0 blksize=1468 windowsize=64 retransmissions=2 tries=3")
+			b.expectEvents("file.stalled name=nbp bytes=0 blksize=1468 windowsize=64 retransmissions=2 heard=false tries=3")
 		}},
 		{"one address may have so many transfers open, and the next one waits", func(t *testing.T, b *bench) {
 			var clients []*memSocket

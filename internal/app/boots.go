@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"hobnail/internal/control"
+	"hobnail/internal/event"
+	"hobnail/internal/history"
+	"hobnail/internal/model"
+	"hobnail/internal/netio"
+)
+
+// keepBoots makes the keeper of boots, and what feeds it.
+func (s *Server) keepBoots(l *Loaded) error {
+	archive, err := openBoots(l)
+	if err != nil {
+		// Machines boot without a history as well.
+		s.tellHistory(err)
+		archive = nil
+	}
+	var into history.Archive
+	if archive != nil {
+		into = archive
+	}
+	s.history = history.New(into, time.Now)
+	s.history.Fault = s.tellHistory
+	s.history.Ended = s.tellBoot
+	s.recorder = &recorder{s: s, keep: s.history}
+	return nil
+}
+
+func (s *Server) tellHistory(err error) {
+	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: event.HistoryFault, Attrs: []slog.Attr{slog.String("error", err.Error())}})
+}
+
+// tellBoot says how a boot ended.
+func (s *Server) tellBoot(b *model.Boot) {
+	v := &b.Verdict
+	code := event.BootEnded
+	if v.Outcome == model.OutcomeFailed {
+		code = event.BootFailed
+	}
+	attrs := []slog.Attr{
+		slog.String("boot", b.ID), slog.String("verdict", v.Code), slog.String("text", v.Text),
+		slog.String("arch", string(b.Arch)), slog.String("place", b.Place), slog.String("outcome", string(v.Outcome)),
+	}
+	if v.Detail != "" {
+		attrs = append(attrs, slog.String("detail", v.Detail))
+	}
+	if v.Outcome == model.OutcomeFailed && v.Remedy != "" {
+		attrs = append(attrs, slog.String("do", v.Remedy), slog.String("who", v.Who))
+	}
+	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, MAC: b.MAC, Attrs: attrs})
+}
+
+// historyService runs the keeper, and listens for what other DHCP servers say.
+func (s *Server) historyService(l *Loaded) service {
+	return service{serve: func(ctx context.Context) error {
+		if answersDHCP(l) {
+			if ear, err := netio.OpenEar(); err != nil {
+				s.tellHistory(err)
+			} else {
+				defer context.AfterFunc(ctx, func() { ear.Close() })()
+				go func() {
+					if err := s.recorder.overhear(ear); err != nil {
+						s.tellHistory(err)
+					}
+				}()
+			}
+		}
+		s.history.Run(ctx)
+		return nil
+	}}
+}
+
+// tellBoots answers a command that wants boots.
+func (s *Server) tellBoots(ctx context.Context, want *control.Boots, send func(control.Answer) error) {
+	if want.ID != "" {
+		b, err := s.history.Show(want.ID)
+		if err != nil {
+			send(control.Answer{Error: err.Error()})
+			return
+		}
+		send(control.Answer{Boot: b})
+		return
+	}
+	boots, stop := s.history.Watch()
+	defer stop()
+	n := 0
+	var gone error
+	err := s.history.List(func(b *model.Boot) bool {
+		if want.Limit > 0 && n >= want.Limit {
+			return false
+		}
+		n++
+		gone = send(control.Answer{Boot: b})
+		return gone == nil
+	})
+	if err != nil {
+		send(control.Answer{Error: err.Error()})
+		return
+	}
+	for want.Follow && gone == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-boots:
+			short := *b
+			short.Steps = nil
+			gone = send(control.Answer{Boot: &short})
+		}
+	}
+}
+
+// ErrNoServer says that no server runs by a configuration, and nothing was
+// kept.
+var ErrNoServer = errors.New("no server runs here with this configuration, and none has kept boots in its data directory")
+
+// ReadBoots gives the newest boots first, without their steps: those of the
+// server that runs, or what one has kept. With follow it goes on until the
+// context ends.
+func ReadBoots(ctx context.Context, l *Loaded, limit int, follow bool, take func(*model.Boot) bool) error {
+	var fault error
+	err := control.AskAll(ctx, controlPath(l), control.Request{Boots: &control.Boots{Limit: limit, Follow: follow}}, func(a control.Answer) bool {
+		if a.Error != "" {
+			fault = errors.New(a.Error)
+			return false
+		}
+		return a.Boot == nil || take(a.Boot)
+	})
+	if err == nil || !notRunning(err) {
+		return errors.Join(err, fault)
+	}
+	if follow {
+		return fmt.Errorf("following boots: %v", err)
+	}
+	archive, err := readBoots(l)
+	if err != nil {
+		return err
+	}
+	n := 0
+	return archive.List(func(b *model.Boot) bool {
+		n++
+		return (limit == 0 || n <= limit) && take(b)
+	})
+}
+
+// ShowBoot gives one boot whole, by its ID or a beginning that only one has.
+func ShowBoot(l *Loaded, id string) (*model.Boot, error) {
+	a, err := control.Ask(controlPath(l), control.Request{Boots: &control.Boots{ID: id}})
+	if err == nil && a.Error != "" {
+		return nil, errors.New(a.Error)
+	}
+	if err == nil || !notRunning(err) {
+		return a.Boot, err
+	}
+	archive, err := readBoots(l)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Load(id)
+}
+
+// notRunning reports whether nobody listens for commands.
+func notRunning(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errRefused)
+}
