@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -47,7 +48,8 @@ func (s *Server) tellBoot(b *model.Boot) {
 	}
 	attrs := []slog.Attr{
 		slog.String("boot", b.ID), slog.String("verdict", v.Code), slog.String("text", v.Text),
-		slog.String("arch", string(b.Arch)), slog.String("place", b.Place), slog.String("outcome", string(v.Outcome)),
+		slog.String("arch", string(b.Arch)), slog.String("place", b.Place), slog.String("subnet", s.subnetOf(b)),
+		slog.String("outcome", string(v.Outcome)),
 	}
 	if v.Detail != "" {
 		attrs = append(attrs, slog.String("detail", v.Detail))
@@ -56,6 +58,20 @@ func (s *Server) tellBoot(b *model.Boot) {
 		attrs = append(attrs, slog.String("do", v.Remedy), slog.String("who", v.Who))
 	}
 	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, MAC: b.MAC, Attrs: attrs})
+}
+
+// subnetOf is the configured subnet that a machine is on, "other" for none.
+func (s *Server) subnetOf(b *model.Boot) string {
+	subnets := s.current.Load().Config.Subnets
+	relay, _ := netip.ParseAddr(b.Place)
+	for _, a := range []netip.Addr{b.Addr, relay} {
+		for i := range subnets {
+			if a.IsValid() && subnets[i].CIDR.Contains(a) {
+				return subnets[i].CIDR.String()
+			}
+		}
+	}
+	return "other"
 }
 
 // historyService runs the keeper, and listens for what other DHCP servers say.

@@ -18,7 +18,10 @@ type Event struct {
 	Code   Code
 	MAC    model.MAC      // empty where only the address is known
 	Client netip.AddrPort // who it was about; zero if no packet was involved
-	Attrs  []slog.Attr    // details, in the order a person wants them
+	// Message is the kind of the DHCP message that it is about, "DISCOVER"; empty
+	// for none.
+	Message string
+	Attrs   []slog.Attr // details, in the order a person wants them
 	// More makes further details when somebody wants them; nil: there are none.
 	// It is for what happens often and is seldom looked at, and may be called
 	// during Emit only.

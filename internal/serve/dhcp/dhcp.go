@@ -278,12 +278,13 @@ func (s *Server) ingress(p netio.Packet) (classify.Ingress, bool) {
 }
 
 func (s *Server) dropped(now time.Time, p netio.Packet, err error) {
-	why := "a server's packet, not a client's"
-	if err != nil {
-		why = err.Error()
+	const notOurs = "a server's packet, not a client's"
+	why, reason := notOurs, notOurs
+	if fault := new(dhcp4.ParseError); errors.As(err, &fault) {
+		why, reason = err.Error(), fault.Reason
 	}
 	s.Events.Emit(event.Event{Time: now, Code: event.DHCPDropped, Client: p.Src,
-		Attrs: []slog.Attr{slog.String("why", why), slog.Int("octets", len(p.Data))}})
+		Attrs: []slog.Attr{slog.String("why", why), slog.String("reason", reason), slog.Int("octets", len(p.Data))}})
 }
 
 func (s *Server) emit(now time.Time, code event.Code, f *classify.Facts, attrs ...slog.Attr) {
@@ -310,7 +311,7 @@ func (s *Server) tell(now time.Time, w *work) {
 		s.Record.Answered(now, f, d, sent)
 	}
 	s.Events.Emit(event.Event{Time: now, Code: codeOf(f, d), MAC: f.MAC, Client: f.Ingress.Src,
-		More: w.details})
+		Message: f.Message.String(), More: w.details})
 	switch {
 	case d.Missing != nil:
 		s.emit(now, event.NBPMissing, f, slog.String("arch", string(d.Missing.Arch)), slog.String("missing", d.Missing.String()))

@@ -272,7 +272,7 @@ func TestEventsSayEverything(t *testing.T) {
 	want := []string{
 		"dhcp.offer 0.0.0.0:68: message=DISCOVER if=eth0 xid=4a14f4ae arch=uefi-x64 stage=firmware mode=server address=10.99.0.50 " +
 			"target=menu boot=m/525400123456/uefi-x64/shimx64.efi to=broadcast 255.255.255.255:68 reasons=4 of them",
-		"dhcp.dropped 0.0.0.0:68: why=parse DHCP message: datagram shorter than header and cookie at octet 43 octets=43",
+		"dhcp.dropped 0.0.0.0:68: why=parse DHCP message: datagram shorter than header and cookie at octet 43 reason=datagram shorter than header and cookie octets=43",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -31,6 +31,9 @@ type Metrics struct {
 	bytes     *prometheus.CounterVec
 	again     prometheus.Counter
 	durations *prometheus.HistogramVec
+	messages  *prometheus.CounterVec
+	dropped   *prometheus.CounterVec
+	boots     *prometheus.CounterVec
 }
 
 // New makes the metrics of a server. pools and programs, the number of boot
@@ -52,12 +55,21 @@ func New(version string, pools func() []Pool, programs func() map[string]int) *M
 			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800},
 		}, []string{"via"}),
 	}
+	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hobnail_dhcp_messages_total", Help: "DHCP messages of clients, by kind and by what became of them.",
+	}, []string{"message", "code"})
+	m.dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hobnail_dhcp_dropped_total", Help: "Packets on DHCP's ports that were not understood, by reason.",
+	}, []string{"reason"})
+	m.boots = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hobnail_boots_total", Help: "Boots that ended, by verdict, architecture and configured subnet.",
+	}, []string{"verdict", "arch", "subnet"})
 	for _, e := range event.Catalogue() {
 		m.events.WithLabelValues(string(e.Code)) // a counter that is 0 can be asked for
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "hobnail_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.events, m.bytes, m.again, m.durations, build, poolCollector(pools), programCollector(programs),
+	m.registry.MustRegister(m.events, m.messages, m.dropped, m.boots, m.bytes, m.again, m.durations, build, poolCollector(pools), programCollector(programs),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,9 +77,34 @@ func New(version string, pools func() []Pool, programs func() map[string]int) *M
 // Emit counts an event. Details that are made on demand are not asked for.
 func (m *Metrics) Emit(e event.Event) {
 	m.events.WithLabelValues(string(e.Code)).Inc()
+	if e.Message != "" {
+		m.messages.WithLabelValues(e.Message, string(e.Code)).Inc()
+	}
 	if len(e.Attrs) == 0 {
 		return
 	}
+	switch e.Code {
+	case event.DHCPDropped:
+		m.dropped.WithLabelValues(attr(e, "reason")).Inc()
+	case event.BootEnded, event.BootFailed:
+		m.boots.WithLabelValues(attr(e, "verdict"), attr(e, "arch"), attr(e, "subnet")).Inc()
+	default:
+		m.file(e)
+	}
+}
+
+// attr is a detail of an event as text; empty if it has none of that name.
+func attr(e event.Event, key string) string {
+	for _, a := range e.Attrs {
+		if a.Key == key {
+			return a.Value.String()
+		}
+	}
+	return ""
+}
+
+// file counts what was sent of a file.
+func (m *Metrics) file(e event.Event) {
 	var via string
 	var octets, again int64
 	var took time.Duration

@@ -29,6 +29,11 @@ func TestMetrics(t *testing.T) {
 	m.Emit(event.Event{Code: event.FileRead, Attrs: []slog.Attr{slog.String("via", "tftp"), slog.Int64("bytes", 1000),
 		slog.Int("retransmissions", 4), slog.Duration("duration", 3*time.Second), slog.String("name", "secret/52:54:00:12:34:56")}})
 
+	m.Emit(event.Event{Code: event.DHCPIgnored, Message: "DISCOVER"})
+	m.Emit(event.Event{Code: event.DHCPDropped, Attrs: []slog.Attr{slog.String("why", "short at octet 3"), slog.String("reason", "short")}})
+	m.Emit(event.Event{Code: event.BootFailed, MAC: "52:54:00:12:34:56", Attrs: []slog.Attr{slog.String("verdict", "no-lease"),
+		slog.String("arch", "bios"), slog.String("subnet", "other"), slog.String("place", "10.9.9.9")}})
+
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +45,9 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`hobnail_events_total{code="dhcp.ack"} 2`,
 		`hobnail_events_total{code="dhcp.nak"} 0`,
+		`hobnail_dhcp_messages_total{code="dhcp.ignored",message="DISCOVER"} 1`,
+		`hobnail_dhcp_dropped_total{reason="short"} 1`,
+		`hobnail_boots_total{arch="bios",subnet="other",verdict="no-lease"} 1`,
 		`hobnail_file_bytes_total{via="tftp"} 1000`,
 		`hobnail_tftp_retransmissions_total 4`,
 		`hobnail_file_read_seconds_bucket{via="tftp",le="5"} 1`,
