@@ -17,7 +17,7 @@ import (
 )
 
 // keepBoots makes the keeper of boots, and what feeds it.
-func (s *Server) keepBoots(l *Loaded) error {
+func (s *Server) keepBoots(l *Loaded) {
 	archive, err := openBoots(l)
 	if err != nil {
 		// Machines boot without a history as well.
@@ -32,7 +32,7 @@ func (s *Server) keepBoots(l *Loaded) error {
 	s.history.Fault = s.tellHistory
 	s.history.Ended = s.tellBoot
 	s.recorder = &recorder{s: s, keep: s.history}
-	return nil
+	s.opts.Events = append(s.opts.Events.(event.Sinks), s.recorder)
 }
 
 func (s *Server) tellHistory(err error) {
@@ -96,6 +96,10 @@ func (s *Server) historyService(l *Loaded) service {
 
 // tellBoots answers a command that wants boots.
 func (s *Server) tellBoots(ctx context.Context, want *control.Boots, send func(control.Answer) error) {
+	if s.history == nil {
+		send(control.Answer{Error: "this server keeps no boots: [history] keep is off"})
+		return
+	}
 	if want.ID != "" {
 		b, err := s.history.Show(want.ID)
 		if err != nil {

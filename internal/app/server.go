@@ -90,10 +90,10 @@ func Serve(ctx context.Context, opts Options) error {
 		return err
 	}
 	counted := metrics.New(opts.Version, s.pools, s.programStates)
-	if err := s.keepBoots(loaded); err != nil {
-		return err
+	s.opts.Events = event.Sinks{opts.Events, counted}
+	if loaded.Config.History.Keep {
+		s.keepBoots(loaded)
 	}
-	s.opts.Events = event.Sinks{opts.Events, counted, s.recorder}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {
 		return err
@@ -154,7 +154,10 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	if answersDHCP(l) {
 		d := &dhcp.Server{
 			View: s.view, Leases: s.leases, Boots: s.boots, Events: s.opts.Events,
-			Record: s.recorder, Clock: s.clock.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
+			Clock: s.clock.Now, Interface: s.ifaces.Lookup, Interfaces: s.ifaces.All, Upstream: s.asked,
+		}
+		if s.recorder != nil {
+			d.Record = s.recorder
 		}
 		if usesMode(l, model.ModeServer) {
 			p, err := s.newProber(d)
@@ -184,7 +187,10 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, svc, s.historyService(l))
+	all = append(all, svc)
+	if s.history != nil {
+		all = append(all, s.historyService(l))
+	}
 	lim := l.Config.TFTP
 	t := &tftp.Server{
 		Opener: s, Events: s.opts.Events, MaxTransfers: lim.MaxTransfers, MaxPerClient: lim.MaxPerClient,
@@ -319,6 +325,7 @@ func needsRestart(old, next *Loaded) error {
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
 		{"[server] share", a.Share != b.Share},
 		{"[tftp]", old.Config.TFTP != next.Config.TFTP},
+		{"[history]", old.Config.History != next.Config.History},
 		{"DHCP where there was none", answersDHCP(next) && !answersDHCP(old)},
 		{"the first subnet in mode server", usesMode(next, model.ModeServer) && !usesMode(old, model.ModeServer)},
 	} {

@@ -18,6 +18,7 @@ type Config struct {
 	Server   Server
 	Boot     Boot
 	TFTP     TFTP
+	History  History
 	Subnets  []Subnet
 	Machines []model.Machine
 	Rules    []Rule
@@ -62,6 +63,14 @@ type TFTP struct {
 	MaxPerClient  int  // open at once for one address; default 64
 	MaxRate       int  // octets in a second; 0: any
 	MaxClientRate int  // octets in a second for one address; 0: any
+}
+
+// History is [history]: which boots are kept.
+type History struct {
+	Keep   bool          // whether boots are recorded at all; default true
+	Good   time.Duration // how long those that went well are kept; default 14 days
+	Failed time.Duration // the others; default 90 days
+	Boots  int           // how many at most, those that went well go first; default 20000
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -150,7 +159,8 @@ func Default() *Config {
 			Default:   model.TargetLocal,
 			Timeout:   10 * time.Second,
 		},
-		TFTP: TFTP{MaxTransfers: 16384, MaxPerClient: 64},
+		TFTP:    TFTP{MaxTransfers: 16384, MaxPerClient: 64},
+		History: History{Keep: true, Good: 14 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Boots: 20000},
 	}
 }
 

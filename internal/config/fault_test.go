@@ -146,8 +146,14 @@ func TestParseFaults(t *testing.T) {
 		{"interface", []string{
 			`2:23: interfaces "wlan0/1" is not the name of an interface; write it as ip link prints it, such as eth0`,
 		}},
+		{"history", []string{
+			`2:10: keep "yes" is no switch; allowed are on and off`,
+			`3:10: good "1s" is out of range; allowed are 1h to 3650d`,
+			`4:10: failed "long" is not a length of time; write it as 30s, 10m, 1h or 7d`,
+			`5:10: boots "5" is not a number of boots, 100 to 1000000; write it as 20000`,
+		}},
 		{"key-above-sections", []string{
-			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
+			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [history], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
 		}},
 		{"lease", []string{
 			`3:9: lease "59s" is too short; allowed are 60s to 365d`,
@@ -333,7 +339,7 @@ func TestParseFaults(t *testing.T) {
 			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
-			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
+			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [history], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
 		}},
 		{"uuid-junk", []string{
 			`3:8: uuid "03000200-0400-0500-0006-000700080009" is one that many boards share; name the machine by its MAC address`,

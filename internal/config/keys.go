@@ -5,7 +5,7 @@ type key struct{ name, example string }
 
 // single and repeats tell the two kinds of sections apart.
 func single(section string) bool {
-	return section == "server" || section == "boot" || section == "tftp"
+	return section == "server" || section == "boot" || section == "tftp" || section == "history"
 }
 
 func repeats(section string) bool {
@@ -18,7 +18,7 @@ func repeats(section string) bool {
 
 // sections lists the tables of the file.
 func sections() []string {
-	return []string{"server", "boot", "tftp", "subnet", "machine", "rule", "image"}
+	return []string{"server", "boot", "tftp", "history", "subnet", "machine", "rule", "image"}
 }
 
 // keysOf lists what a section, or a rule's match, may hold.
@@ -58,6 +58,13 @@ func keysOf(section string) []key {
 			{"transfers_per_client", `"64"`},
 			{"rate", `"50MB"`},
 			{"rate_per_client", `"5MB"`},
+		}
+	case "history":
+		return []key{
+			{"keep", `"off"`},
+			{"good", `"14d"`},
+			{"failed", `"90d"`},
+			{"boots", `"20000"`},
 		}
 	case "subnet":
 		return []key{

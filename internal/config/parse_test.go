@@ -68,8 +68,9 @@ func TestParseEveryKey(t *testing.T) {
 			DHCP: model.ModeOff, DHCPAt: "site.toml:9", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:19", Default: "debian-12", Timeout: 90 * time.Second},
-		TFTP: TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
+		Boot:    Boot{Unknown: "rescue", UnknownAt: "site.toml:19", Default: "debian-12", Timeout: 90 * time.Second},
+		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
+		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},
 		Subnets: []Subnet{
 			{
 				CIDR: netip.MustParsePrefix("10.77.2.0/24"), Mode: model.ModeServer,

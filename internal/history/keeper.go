@@ -60,15 +60,17 @@ type Keeper struct {
 	// that do not boot.
 	going sync.Map
 
-	mu     sync.Mutex // all below
-	joiner *record.Joiner
-	state  map[*model.Boot]*state
-	places map[string]map[netip.Addr]verdict.Neighbour
-	past   map[model.MAC][]verdict.Past
-	usual  *usual
-	models *models
-	closed []*model.Boot // ended since the last save
-	subs   map[chan *model.Boot]bool
+	mu      sync.Mutex // all below
+	joiner  *record.Joiner
+	state   map[*model.Boot]*state
+	places  map[string]map[netip.Addr]verdict.Neighbour
+	past    map[model.MAC][]verdict.Past
+	usual   *usual
+	models  *models
+	closed  []*model.Boot          // ended since boots were last stored
+	final   []*model.Boot          // whose verdict became final since Ended was last told
+	unsaved map[string]*model.Boot // what the archive did not take
+	subs    map[chan *model.Boot]bool
 }
 
 type item struct {
@@ -88,7 +90,7 @@ func New(archive Archive, clock func() time.Time) *Keeper {
 	k := &Keeper{
 		archive: archive, clock: clock, in: make(chan item, queueDepth), joiner: record.NewJoiner(),
 		state: map[*model.Boot]*state{}, places: map[string]map[netip.Addr]verdict.Neighbour{},
-		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{},
+		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
 	}
 	k.joiner.Closed = k.close
 	return k
@@ -233,9 +235,15 @@ func (k *Keeper) judge(now time.Time) {
 		k.tell(b, st)
 	}
 	save = append(save, k.closed...)
-	k.closed = nil
+	final := k.final
+	k.closed, k.final = nil, nil
 	watchers := k.watchers()
 	k.mu.Unlock()
+	for _, b := range final {
+		if k.Ended != nil {
+			k.Ended(b)
+		}
+	}
 	for _, b := range save {
 		for _, w := range watchers {
 			select {
@@ -244,10 +252,35 @@ func (k *Keeper) judge(now time.Time) {
 			}
 		}
 	}
-	if k.archive == nil || len(save) == 0 {
+	k.store(save)
+}
+
+// maxUnsaved bounds what is kept for an archive that takes nothing.
+const maxUnsaved = 20000
+
+// store puts boots into the archive. What it does not take is offered again.
+func (k *Keeper) store(save []*model.Boot) {
+	if k.archive == nil || len(save)+len(k.unsaved) == 0 {
 		return
 	}
-	if err := k.archive.Save(save); err != nil && k.Fault != nil {
+	newer := map[string]bool{}
+	for _, b := range save {
+		newer[b.ID] = true
+	}
+	for id, b := range k.unsaved {
+		if !newer[id] {
+			save = append(save, b)
+		}
+	}
+	clear(k.unsaved)
+	err := k.archive.Save(save)
+	if err == nil {
+		return
+	}
+	for _, b := range save[:min(len(save), maxUnsaved)] {
+		k.unsaved[b.ID] = b
+	}
+	if k.Fault != nil {
 		k.Fault(err)
 	}
 }
@@ -260,9 +293,7 @@ func (k *Keeper) tell(b *model.Boot, st *state) {
 	st.told = true
 	k.usual.learn(b)
 	k.models.learn(b)
-	if k.Ended != nil {
-		k.Ended(b)
-	}
+	k.final = append(k.final, copyOf(b))
 }
 
 // close takes a boot to which nothing more will be added.
