@@ -84,6 +84,17 @@ const (
 	SilentUndelivered = "send-failed" // it was answered and the network refused the packet
 )
 
+// Reasons that a StepStalled of a capture may have, in Step.Why.
+const (
+	// StalledUnanswered: the request got no answer at all.
+	StalledUnanswered = "unanswered"
+	// StalledElsewhere: the answer came from another address than was asked,
+	// and firmware drops such answers.
+	StalledElsewhere = "answered-from-elsewhere"
+	// StalledClosed: the server's host says that nothing listens on that port.
+	StalledClosed = "port-closed"
+)
+
 // DHCPStep is what a DHCP message says that matters in a boot.
 type DHCPStep struct {
 	Xid   uint32     `json:"xid"`
@@ -112,6 +123,11 @@ type DHCPStep struct {
 	Loader     string     `json:"loader,omitempty"`     // the kind of boot program we named
 	Style      string     `json:"style,omitempty"`      // the form of our proxy offer
 	Reasons    []string   `json:"reasons,omitempty"`    // of our decision: "hobnail.toml:31 rule: text"
+	// What is wrong with a server's answer, besides the above.
+	NoServerID bool   `json:"no_server_id,omitempty"` // it lacks option 54
+	NoRoute    bool   `json:"no_route,omitempty"`     // the next server is on another network, and no router (option 3) is given
+	MenuFault  string `json:"menu_fault,omitempty"`   // why the PXE menu or discovery of option 43 leads nowhere
+	FileSize   int    `json:"file_size,omitempty"`    // option 13, in blocks of 512 octets: firmware believes it
 }
 
 // FileRole says what a file is for in a boot.

@@ -1,8 +1,10 @@
 package record
 
 import (
-	"fmt"
+	"encoding/hex"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"hobnail/internal/model"
@@ -15,22 +17,37 @@ const (
 	// MaxOpen is how many boots are kept open at a time: the one heard longest
 	// ago is ended for a new one.
 	MaxOpen = 16384
+	// MaxAllSteps is how many steps the open boots may have together, some 200
+	// MiB: 16384 boots of 32 steps.
+	MaxAllSteps = 512 << 10
+	// maxClaims is how many addresses are remembered.
+	maxClaims = 4 * MaxOpen
 	// quiet separates two attempts of firmware: EDK2 and BIOS ROMs ask for the
 	// last time 32 s after the time before.
 	quiet = 90 * time.Second
+	// slowStart is how long iPXE may take from being read to its first request:
+	// "initialising devices" takes two minutes on some servers.
+	slowStart = 4 * time.Minute
+	// restart is what a machine needs at least to come from a loader's menu back
+	// to that loader's first request; a script that asks again is quicker.
+	restart = 15 * time.Second
 	// Idle ends a boot that nobody has heard of for so long. Installers ask
 	// people questions.
 	Idle = 30 * time.Minute
-	// osWindow is how long after its last file a machine's DHCP without boot
-	// data counts as the system that was booted.
-	osWindow = 30 * time.Minute
+	// further is how much longer a boot is kept that came further than asking,
+	// where room is made: a flood of requests does not push it out.
+	further = time.Hour
+	// claimAge is how long an address counts as a machine's without its having
+	// been heard there again.
+	claimAge = 24 * time.Hour
 )
 
 // Joiner joins steps to boots. It is not safe for concurrent use. Its memory
-// is bounded by MaxOpen and MaxSteps.
+// is bounded by MaxOpen, MaxSteps and MaxAllSteps.
 type Joiner struct {
 	open  map[string]*model.Boot // by MAC, or by address where no MAC is known
 	addrs map[netip.Addr]claim
+	steps int // of all open boots
 	// Closed is told of each boot to which nothing more will be added; may be nil.
 	Closed func(*model.Boot)
 }
@@ -57,21 +74,30 @@ func (j *Joiner) Open() []*model.Boot {
 
 // Add joins one step to the boot that it belongs to, and returns that; nil for
 // a step that belongs to none. The boot is the joiner's own: whoever keeps it
-// copies it.
+// copies it. What the step points at is the joiner's from then on.
 func (j *Joiner) Add(who Who, s model.Step) *model.Boot {
+	if j.steps >= MaxAllSteps {
+		j.evict()
+	}
 	j.identify(&who, &s)
+	printableStep(&who, &s)
 	b := j.boot(&who, &s)
 	if b == nil {
 		return nil
 	}
 	j.know(b, &who, &s)
+	if !worthKeeping(b, &s) {
+		return nil
+	}
 	if b.Start.IsZero() || s.Time.Before(b.Start) {
 		b.Start = s.Time
 	}
 	if s.End().After(b.Last) {
 		b.Last = s.End()
 	}
+	before := len(b.Steps)
 	appendStep(b, s)
+	j.steps += len(b.Steps) - before
 	return b
 }
 
@@ -83,7 +109,7 @@ func (j *Joiner) Expire(now time.Time) {
 		}
 	}
 	for a, c := range j.addrs {
-		if now.Sub(c.at) > 24*time.Hour {
+		if now.Sub(c.at) > claimAge {
 			delete(j.addrs, a)
 		}
 	}
@@ -98,9 +124,26 @@ func (j *Joiner) EndAll() {
 
 func (j *Joiner) end(key string, b *model.Boot) {
 	delete(j.open, key)
+	j.steps -= len(b.Steps)
 	b.Ended = true
 	if j.Closed != nil {
 		j.Closed(b)
+	}
+}
+
+// printableStep makes texts from the network fit to be shown, whoever made the
+// step.
+func printableStep(who *Who, s *model.Step) {
+	who.Place, who.Name, who.Vendor = Printable(who.Place), Printable(who.Name), Printable(who.Vendor)
+	s.Text = Printable(s.Text)
+	if d := s.DHCP; d != nil {
+		d.Vendor, d.Hostname, d.Message, d.File = Printable(d.Vendor), Printable(d.Hostname), Printable(d.Message), Printable(d.File)
+	}
+	if f := s.File; f != nil {
+		f.Name = Printable(f.Name)
+		if s.Kind == model.StepMissing && s.Why == "" {
+			s.Why, _ = HarmlessSearch(f.Name)
+		}
 	}
 }
 
@@ -115,7 +158,9 @@ func (j *Joiner) identify(who *Who, s *model.Step) {
 	}
 	addr := s.Client
 	if who.MAC == "" && addr.IsValid() {
-		who.MAC = j.addrs[addr].mac
+		if c, ok := j.addrs[addr]; ok && s.Time.Sub(c.at) < claimAge {
+			who.MAC = c.mac
+		}
 	}
 	if !who.Addr.IsValid() {
 		who.Addr = addr
@@ -139,23 +184,29 @@ func (j *Joiner) boot(who *Who, s *model.Step) *model.Boot {
 		return nil
 	}
 	b := j.open[k]
-	if b != nil && s.Time.Sub(b.Last) > Idle {
+	last := ""
+	if b != nil && (s.Time.Sub(b.Last) > Idle || begins(b, s)) {
 		j.end(k, b)
-		b = nil
+		b, last = nil, b.ID
 	}
-	if b != nil && begins(b, s) {
-		j.end(k, b)
-		b = nil
-	}
-	if b != nil || !starts(s) {
-		if b != nil {
-			asSystem(b, s)
-		}
+	if b != nil {
+		asSystem(b, s)
 		return b
 	}
-	j.evict()
+	if !starts(s) {
+		return nil
+	}
+	if len(j.open) >= MaxOpen {
+		j.evict()
+	}
 	b = &model.Boot{MAC: who.MAC, Start: s.Time, Last: s.Time}
-	b.ID = fmt.Sprintf("%s-%s", s.Time.UTC().Format("20060102T150405.000"), idTail(who))
+	b.ID = s.Time.UTC().Format("20060102T150405.000") + "-" + idTail(who)
+	if b.ID == last || strings.HasPrefix(last, b.ID+"-") {
+		b.ID = last + "-" // two attempts within a millisecond: a flood
+		if len(b.ID) > 64 {
+			return nil
+		}
+	}
 	j.open[k] = b
 	return b
 }
@@ -164,30 +215,44 @@ func idTail(who *Who) string {
 	if who.MAC != "" {
 		return who.MAC.Hex()
 	}
-	return fmt.Sprintf("%x", who.Addr.AsSlice())
+	return hex.EncodeToString(who.Addr.AsSlice())
 }
 
-// evict makes room for a new boot.
+// evict makes room for a new boot: a sixteenth at once, so that looking through
+// all is rare. Those that only asked go first, the longest silent of them.
 func (j *Joiner) evict() {
-	if len(j.open) < MaxOpen {
-		return
+	worth := func(b *model.Boot) int64 {
+		if has(b, model.StepAck, "") || hasFile(b) {
+			return b.Last.Add(further).UnixNano()
+		}
+		return b.Last.UnixNano()
 	}
-	// A sixteenth at once, so that looking through all is rare.
-	oldest := time.Time{}
-	var cut []time.Time
+	all := make([]int64, 0, len(j.open))
 	for _, b := range j.open {
-		cut = append(cut, b.Last)
+		all = append(all, worth(b))
 	}
-	oldest = nth(cut, len(cut)/16)
+	slices.Sort(all)
+	limit, left := all[len(all)/16], len(all)/16+1
 	for k, b := range j.open {
-		if !b.Last.After(oldest) {
+		if left > 0 && worth(b) <= limit {
 			j.end(k, b)
+			left--
 		}
 	}
 }
 
 // boots reports whether a DHCP step is a boot client's.
 func boots(s *model.Step) bool { return s.DHCP != nil && s.DHCP.Class != "" }
+
+// asks reports whether a step is a client's that wants an address.
+func asks(s *model.Step) bool {
+	return s.DHCP != nil && (s.Kind == model.StepDiscover || s.Kind == model.StepRequest || s.Kind == model.StepInform)
+}
+
+// answers reports whether a step is a DHCP server's.
+func answers(s *model.Step) bool {
+	return s.DHCP != nil && (s.Kind == model.StepOffer || s.Kind == model.StepAck || s.Kind == model.StepNak)
+}
 
 // starts reports whether a boot can begin with a step: with what a boot client
 // sends, or with a file where its DHCP was not heard. What servers say, and
@@ -196,7 +261,7 @@ func starts(s *model.Step) bool {
 	switch s.Kind {
 	case model.StepDiscover, model.StepRequest, model.StepAsk, model.StepInform:
 		return boots(s)
-	case model.StepRead, model.StepAsked, model.StepStalled, model.StepAborted, model.StepMissing, model.StepProbe:
+	case model.StepRead, model.StepAsked, model.StepStalled, model.StepAborted, model.StepMissing, model.StepProbe, model.StepRefused, model.StepFault:
 		// People read over HTTP too.
 		return s.File != nil && (s.File.Via == "tftp" || s.File.Role == model.RoleLoader)
 	}
@@ -206,59 +271,137 @@ func starts(s *model.Step) bool {
 // begins reports whether a step is the first of another attempt than the open
 // one. The same xid says nothing: it repeats across boots.
 func begins(b *model.Boot, s *model.Step) bool {
-	if s.Kind != model.StepDiscover || !boots(s) {
+	gap := s.Time.Sub(b.Last)
+	if s.File != nil {
+		return beginsByFile(b, s, gap)
+	}
+	if !boots(s) {
 		return false
 	}
-	gap := s.Time.Sub(b.Last)
-	if gap > quiet {
-		return true
+	switch s.Kind {
+	case model.StepDiscover:
+	case model.StepRequest, model.StepAsk:
+		return gap > quiet && hasFile(b) // whose DISCOVER was not heard
+	default:
+		return false
 	}
-	last := lastAsked(b)
-	if last == nil {
-		return false // files alone so far: it is this machine's DHCP that comes late
+	at := lastAsked(b)
+	loaded := has(b, model.StepRead, model.RoleKernel) || has(b, model.StepRead, model.RoleDisk) || has(b, model.StepRead, model.RoleInitrd)
+	if s.DHCP.Stage == "ipxe" {
+		return ipxeBegins(b, at, gap, loaded)
 	}
-	uboot := last.DHCP.Class == "U-Boot" || s.DHCP.Class == "U-Boot"
 	switch {
-	case s.DHCP.Stage == "ipxe":
-		// iPXE after a loader was read is that loader. After a kernel, the
-		// machine has started again from iPXE in its ROM.
-		return has(b, model.StepRead, model.RoleKernel)
-	case uboot:
-		// It asks by one class and, some seconds later, by another.
-		return has(b, model.StepRead, model.RoleKernel)
-	case last.DHCP.Class != s.DHCP.Class:
+	case gap > quiet:
 		return true
-	case last.DHCP.Stage != s.DHCP.Stage:
-		return true // firmware after iPXE
+	case at < 0:
+		return loaded // files alone so far: this machine's DHCP comes late
 	}
-	return hasFile(b) || has(b, model.StepAck, "") && s.DHCP.Xid != last.DHCP.Xid
+	last := b.Steps[at].DHCP
+	const uboot = "U-Boot"
+	switch {
+	case last.Stage != s.DHCP.Stage:
+		return true // firmware after iPXE
+	case last.Class == uboot:
+		// It asks by this class and, some seconds later, as PXEClient.
+		return loaded
+	case s.DHCP.Class == uboot:
+		return true
+	case last.Class != s.DHCP.Class:
+		return true
+	}
+	for i := at + 1; i < len(b.Steps); i++ {
+		if b.Steps[i].File != nil || b.Steps[i].Kind == model.StepAck && s.DHCP.Xid != last.Xid {
+			return true
+		}
+	}
+	// Firmware counts the seconds of an attempt. Some of it leaves them at 0.
+	return last.Secs >= 8 && s.DHCP.Secs < last.Secs && s.DHCP.Xid != last.Xid
+}
+
+// ipxeBegins: iPXE after a loader was read is that loader. After a kernel, or
+// some time after its script, the machine has started again from iPXE in its
+// ROM.
+func ipxeBegins(b *model.Boot, at int, gap time.Duration, loaded bool) bool {
+	patience := quiet
+	if n := len(b.Steps); n > 0 && b.Steps[n-1].File != nil && b.Steps[n-1].File.Role == model.RoleLoader {
+		patience = slowStart
+	}
+	if loaded || gap > patience {
+		return true
+	}
+	if gap < restart || at < 0 || b.Steps[at].DHCP.Stage != "ipxe" {
+		return false
+	}
+	script := false
+	for i := at + 1; i < len(b.Steps); i++ {
+		f := b.Steps[i].File
+		if f == nil || b.Steps[i].Kind != model.StepRead {
+			continue
+		}
+		// A loader that a script starts asks once more.
+		script = f.Role == model.RoleConfig || script && f.Role != model.RoleLoader
+	}
+	return script
+}
+
+// beginsByFile: where no DHCP is heard at all, a boot program that is asked for
+// anew after a while is another attempt.
+func beginsByFile(b *model.Boot, s *model.Step, gap time.Duration) bool {
+	if s.File.Role != model.RoleLoader || lastAsked(b) >= 0 {
+		return false
+	}
+	return gap > quiet || gap > restart && has(b, model.StepRead, model.RoleKernel)
 }
 
 // asSystem turns what a machine does after its kernel was read into its own
 // word: DHCP without boot data, or a file that only an installer asks for.
 func asSystem(b *model.Boot, s *model.Step) {
+	if s.Time.Sub(b.Last) > Idle || !has(b, model.StepRead, model.RoleKernel) && !has(b, model.StepRead, model.RoleInitrd) {
+		return
+	}
 	switch {
-	case s.DHCP != nil && (s.Kind == model.StepDiscover || s.Kind == model.StepRequest || s.Kind == model.StepInform) && !boots(s):
-		if hasFile(b) && s.Time.Sub(b.Last) < osWindow {
-			s.Kind, s.Why = model.StepHome, ""
-			s.Text = "the system asks for an address"
-		}
-	case s.File != nil && s.File.Role == model.RoleAnswer && s.Kind != model.StepMissing:
-		if has(b, model.StepRead, model.RoleKernel) || has(b, model.StepRead, model.RoleInitrd) {
-			s.Kind = model.StepHome
-			s.Text = "the system reads a file that no loader asks for"
-		}
+	case asks(s) && !boots(s):
+		s.Kind, s.Why, s.Text = model.StepHome, "", "the system asks for an address"
+	case s.File == nil || s.File.Role != model.RoleAnswer:
+	case s.Kind == model.StepRead || s.Kind == model.StepProbe || s.Kind == model.StepAborted:
+		s.Kind, s.Text = model.StepHome, "the system reads a file that no loader asks for"
 	}
 }
 
-func lastAsked(b *model.Boot) *model.Step {
+// worthKeeping leaves out the daily life of a running system: of its DHCP the
+// first request is kept, which says that it runs.
+func worthKeeping(b *model.Boot, s *model.Step) bool {
+	if s.DHCP == nil || boots(s) || s.File != nil {
+		return true
+	}
+	switch {
+	case s.Kind == model.StepHome, asks(s):
+		for i := range b.Steps {
+			old := &b.Steps[i]
+			if old.Kind == model.StepHome || s.Kind != model.StepHome && asks(old) && !boots(old) {
+				return false
+			}
+		}
+	case answers(s):
+		for i := len(b.Steps) - 1; i >= 0; i-- {
+			if old := &b.Steps[i]; asks(old) || old.Kind == model.StepHome && old.DHCP != nil {
+				return boots(old)
+			}
+		}
+	}
+	return true
+}
+
+// lastAsked is the place of a boot client's last DISCOVER or REQUEST; -1 where
+// none was heard.
+func lastAsked(b *model.Boot) int {
 	for i := len(b.Steps) - 1; i >= 0; i-- {
 		s := &b.Steps[i]
 		if boots(s) && (s.Kind == model.StepDiscover || s.Kind == model.StepRequest) {
-			return s
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 func has(b *model.Boot, kind model.StepKind, role model.FileRole) bool {
@@ -300,10 +443,30 @@ func (j *Joiner) know(b *model.Boot, who *Who, s *model.Step) {
 	}
 	if who.Addr.IsValid() && !who.Addr.IsUnspecified() {
 		b.Addr = who.Addr
-		if b.MAC != "" {
-			j.addrs[who.Addr] = claim{b.MAC, s.Time}
+		j.claim(b.MAC, who.Addr, s.Time)
+	}
+	if c, ok := j.addrs[b.Addr]; ok && c.mac == b.MAC && (s.Kind == model.StepDecline || s.Kind == model.StepRelease) {
+		delete(j.addrs, b.Addr)
+	}
+}
+
+// claim remembers who has an address. Where too many are remembered, those of
+// machines that do not boot now go first.
+func (j *Joiner) claim(mac model.MAC, a netip.Addr, at time.Time) {
+	if mac == "" {
+		return
+	}
+	if _, known := j.addrs[a]; !known && len(j.addrs) >= maxClaims {
+		for old, c := range j.addrs {
+			if j.open[string(c.mac)] == nil {
+				delete(j.addrs, old)
+			}
+		}
+		if len(j.addrs) > maxClaims-MaxOpen {
+			clear(j.addrs)
 		}
 	}
+	j.addrs[a] = claim{mac, at}
 }
 
 // ModelOf is what learned behaviour is kept under: the maker's part of the MAC
@@ -318,19 +481,9 @@ func ModelOf(mac model.MAC, vendor string, arch model.Arch) string {
 // appendStep adds a step, or counts it where it repeats what stands just
 // before it.
 func appendStep(b *model.Boot, s model.Step) {
+	settle(b, &s)
 	for i := len(b.Steps) - 1; i >= 0 && i >= len(b.Steps)-reach(&s); i-- {
 		old := &b.Steps[i]
-		if old.Kind == model.StepAsked && s.File != nil && old.File != nil && old.File.Name == s.File.Name && old.Client == s.Client && s.Kind != model.StepAsked {
-			s.Frame = old.Frame
-			if s.Time.After(old.Time) {
-				s.Time = old.Time
-			}
-			if s.Last.IsZero() {
-				s.Last = s.Time
-			}
-			b.Steps = append(b.Steps[:i], b.Steps[i+1:]...)
-			break
-		}
 		if same(old, &s) {
 			merge(old, &s)
 			return
@@ -340,13 +493,57 @@ func appendStep(b *model.Boot, s model.Step) {
 		}
 	}
 	if len(b.Steps) >= MaxSteps {
-		// The newest say how it ended, the oldest how it began.
 		b.Left++
-		copy(b.Steps[MaxSteps/2:], b.Steps[MaxSteps/2+1:])
+		i := leastWorth(b.Steps)
+		copy(b.Steps[i:], b.Steps[i+1:])
 		b.Steps[len(b.Steps)-1] = s
 		return
 	}
 	b.Steps = append(b.Steps, s)
+}
+
+// settle takes out the beginning of a read whose end has come: that is one
+// step.
+func settle(b *model.Boot, s *model.Step) {
+	if s.File == nil || s.Kind == model.StepAsked {
+		return
+	}
+	for i := len(b.Steps) - 1; i >= 0 && i >= len(b.Steps)-64; i-- {
+		old := &b.Steps[i]
+		if old.Kind != model.StepAsked || old.File == nil || old.File.Name != s.File.Name || old.Client != s.Client {
+			continue
+		}
+		if old.Count > 1 {
+			old.Count--
+			return
+		}
+		end := s.End()
+		s.Frame = old.Frame
+		if old.Time.Before(s.Time) {
+			s.Time = old.Time
+		}
+		if end.After(s.Time) {
+			s.Last = end
+		}
+		b.Steps = append(b.Steps[:i], b.Steps[i+1:]...)
+		return
+	}
+}
+
+// leastWorth is the place of a step that a full record can do without: the
+// newest say how it ended, the oldest how it began, and searches say little.
+func leastWorth(steps []model.Step) int {
+	for i := 32; i < len(steps)-32; i++ {
+		switch s := &steps[i]; s.Kind {
+		case model.StepProbe:
+			return i
+		case model.StepMissing:
+			if s.Why != "" {
+				return i
+			}
+		}
+	}
+	return len(steps) / 2
 }
 
 // reach is how far back a step may find its like: servers take turns in their
