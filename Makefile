@@ -15,6 +15,8 @@ ROUNDS ?= 5
 KILLS ?= 1000
 # How long proof-chaos troubles two servers
 MINUTES ?= 10
+# How many machines proof-storm boots
+BOOTS ?= 5000
 # How many histories proof-sim plays
 SEEDS ?= 10000
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
@@ -24,7 +26,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -84,6 +86,10 @@ proof-kills: build ## the server killed KILLS times under 200 exchanges a second
 proof-chaos: build ## two servers, killed, restarted and cut off for MINUTES under load; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo env HOBNAIL_CHAOS=$(MINUTES) go test -tags lab -count=1 -timeout 2h -v -run TestChaos ./internal/lab
+
+proof-storm: build ## BOOTS machines that boot at once: each leaves the right record, and what that costs; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_STORM=$(BOOTS) go test -tags lab -count=1 -timeout 1h -v -run 'TestStorm$$' ./internal/lab
 
 proof-sim: ## SEEDS histories of servers, machines, networks, clocks and disks, by chance
 	go test -count=1 -timeout 12h -v -run TestSeeds ./internal/dhcpsim -seeds $(SEEDS)

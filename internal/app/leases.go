@@ -73,7 +73,11 @@ func (s *Server) commands(l *Loaded) (service, error) {
 	path := controlPath(l)
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	var ln net.Listener
-	if err == nil {
+	switch {
+	case err != nil:
+	case control.InUse(path):
+		err = fmt.Errorf("another server takes commands on %s: give each its own data directory ([server] data)", path)
+	default:
 		ln, err = control.Listen(path)
 	}
 	if err != nil && usesMode(l, model.ModeServer) {

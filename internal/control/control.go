@@ -74,6 +74,17 @@ func Listen(path string) (net.Listener, error) {
 	return ln, nil
 }
 
+// InUse reports whether a server listens at path.
+func InUse(path string) bool {
+	return inFolder(path, func(folder string) error {
+		conn, err := net.DialTimeout("unix", filepath.Join(folder, filepath.Base(path)), timeout)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}) == nil
+}
+
 // inFolder lends a short name for the folder of path: a socket's whole name may
 // have 107 octets (unix(7)), and data folders have longer ones. What goes wrong
 // is told by the name that people know.

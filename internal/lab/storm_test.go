@@ -1,0 +1,270 @@
+//go:build lab
+
+package lab
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hobnail/internal/wire/tftp"
+)
+
+// TestStorm: so many machines boot at once, most of them well, some stopping
+// on their way; each leaves one record with the right verdict. By hand (make
+// proof-storm) it is played twice, with and without records, and says what
+// part of the server's processor time they cost.
+func TestStorm(t *testing.T) {
+	n := 500
+	if s := os.Getenv("HOBNAIL_STORM"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := storm(t, n, true)
+	if os.Getenv("HOBNAIL_STORM") == "" {
+		return
+	}
+	without := storm(t, n, false)
+	share := 1 - without.Seconds()/with.Seconds()
+	t.Logf("%d boots: %v of processor time with records, %v without: records are %.1f %%", n, with, without, 100*share)
+	if share > 0.10 {
+		t.Errorf("records cost %.1f %% of the processor time, allowed are 10", 100*share)
+	}
+}
+
+// storm plays n boots and gives the server's processor time.
+func storm(t *testing.T, n int, keep bool) time.Duration {
+	l := New(t)
+	lan := l.Link("lan")
+	srv := l.Host("srv", lan, "10.64.0.2/12", "")
+	crowd := l.Host("relay", lan, "10.64.0.9/12", "")
+	kernel := l.WriteFile("linux", strings.Repeat("kernel", 20_000))
+	initrd := l.WriteFile("initrd", strings.Repeat("initrd", 40_000))
+	s := srv.Hobnail(fmt.Sprintf(`
+[[subnet]]
+cidr  = "10.64.0.0/12"
+dhcp  = "server"
+pool  = "10.65.0.0-10.65.255.255"
+probe = "off"
+[[rule]]
+loader = "ipxe"
+boot   = "debian"
+[[image]]
+name   = "debian"
+kernel = %q
+initrd = [%q]
+[history]
+keep = %q
+[tftp]
+transfers_per_client = "64"
+`, kernel, initrd, map[bool]string{true: "on", false: "off"}[keep]))
+	g := crowd.Load(n, netip.MustParsePrefix("10.65.0.0/16"), srv.Addr())
+	srv.Run("ip", "route", "add", "10.65.0.0/16", "via", crowd.Addr().String()) // it does not answer for them, see Load
+	before := processorTime(t, s.Pid())
+	var wg sync.WaitGroup
+	turns := make(chan int)
+	for range 64 {
+		wg.Go(func() {
+			for i := range turns {
+				if err := g.boot(i, srv.Addr()); err != nil {
+					t.Errorf("machine %d: %v", i, err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		turns <- i
+	}
+	close(turns)
+	wg.Wait()
+	time.Sleep(2500 * time.Millisecond) // what is kept is stored once a second
+	used := processorTime(t, s.Pid()) - before
+	if keep {
+		checkStorm(t, s, n)
+	}
+	s.Stop()
+	return used
+}
+
+// stormKind is how a machine of the storm fares.
+func stormKind(i int) string {
+	switch i % 10 {
+	case 7:
+		return "offer-not-taken"
+	case 8:
+		return "boot-file-not-found"
+	case 9:
+		return "boot-file-never-asked"
+	}
+	return "booted"
+}
+
+func checkStorm(t *testing.T, s *Server, n int) {
+	t.Helper()
+	var got struct {
+		Boots []struct {
+			MAC     string `json:"mac"`
+			Verdict struct {
+				Code string `json:"code"`
+				Text string `json:"text"`
+			} `json:"verdict"`
+		} `json:"boots"`
+	}
+	out := s.Host.Run(hobnailBinary(t), "boots", "--json", "--limit", "0", "-c", s.Config)
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	right, seen := 0, map[string]bool{}
+	for _, b := range got.Boots {
+		hex, _ := strconv.ParseInt(strings.ReplaceAll(b.MAC, ":", "")[6:], 16, 64)
+		want := stormKind(int(hex))
+		switch {
+		case seen[b.MAC]:
+			t.Errorf("%s has two records", b.MAC)
+		case b.Verdict.Code != want:
+			t.Errorf("%s ended in %s (%s), want %s", b.MAC, b.Verdict.Code, b.Verdict.Text, want)
+		default:
+			right++
+		}
+		seen[b.MAC] = true
+	}
+	t.Logf("records: %d of %d right", right, n)
+	if right != n {
+		t.Errorf("%d records of %d boots are right", right, n)
+	}
+}
+
+// boot plays one machine.
+func (g *load) boot(i int, server netip.Addr) error {
+	c := g.clients[i]
+	firmware := append([]byte{60, 32}, "PXEClient:Arch:00007:UNDI:003016"...)
+	firmware = append(firmware, 93, 2, 0, 7)
+	kind := stormKind(i)
+	if kind == "offer-not-taken" {
+		for range 2 {
+			g.ask(c, discover, firmware...)
+		}
+		return nil
+	}
+	addr, err := g.address(c, firmware)
+	if err != nil {
+		return err
+	}
+	folder := fmt.Sprintf("m/%x/uefi-x64/", c.mac[:])
+	switch kind {
+	case "boot-file-never-asked":
+		return nil
+	case "boot-file-not-found":
+		if _, err := g.read(addr, server, folder+"snponlee.efi"); err == nil {
+			return errors.New("a file is there that should not be")
+		}
+		return nil
+	}
+	if _, err := g.read(addr, server, folder+"snponly.efi"); err != nil {
+		return err
+	}
+	if _, err = g.address(c, append(firmware, 77, 4, 'i', 'P', 'X', 'E')); err != nil {
+		return err
+	}
+	for _, name := range []string{folder + "boot.ipxe", "img/debian/linux", "img/debian/initrd"} {
+		if _, err := g.read(addr, server, name); err != nil {
+			return err
+		}
+	}
+	g.ask(c, discover)
+	return nil
+}
+
+// address is DISCOVER to ACK, each repeated as often as a busy machine needs.
+func (g *load) address(c *loadClient, options []byte) (netip.Addr, error) {
+	for range 10 {
+		o, ok := g.ask(c, discover, options...)
+		if !ok || o.kind != offer {
+			continue
+		}
+		want := append([]byte{54, 4}, o.server[:]...)
+		want = append(append(want, 50, 4), o.yiaddr.AsSlice()...)
+		if a, ok := g.ask(c, request, append(want, options...)...); ok && a.kind == ack {
+			return a.yiaddr, nil
+		}
+	}
+	return netip.Addr{}, errors.New("no address")
+}
+
+// read fetches a file by TFTP from a machine's own address.
+func (g *load) read(from, server netip.Addr, name string) (size int, err error) {
+	conn, err := g.host.listen(netip.AddrPortFrom(from, 0))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	ask := []byte("\x00\x01" + name + "\x00octet\x00blksize\x001428\x00windowsize\x0016\x00")
+	var peer netip.AddrPort
+	send := func(b []byte) {
+		if peer.IsValid() {
+			conn.WriteToUDPAddrPort(b, peer)
+			return
+		}
+		conn.WriteToUDPAddrPort(b, netip.AddrPortFrom(server, 69))
+	}
+	send(ask)
+	last, b, next, inWindow, tries := ask, make([]byte, 2048), 1, 0, 0
+	for {
+		conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+		k, p, err := conn.ReadFromUDPAddrPort(b)
+		if err != nil {
+			if tries++; tries > 10 {
+				return size, fmt.Errorf("reading %s: %v", name, err)
+			}
+			send(last)
+			continue
+		}
+		peer = p
+		switch {
+		case bytes.HasPrefix(b[:k], []byte{0, 5}):
+			_, text, _ := tftp.ParseError(b[:k])
+			return size, fmt.Errorf("reading %s: %s", name, text)
+		case bytes.HasPrefix(b[:k], []byte{0, 6}):
+			last = []byte{0, 4, 0, 0}
+			send(last)
+		case int(b[2])<<8|int(b[3]) == next&0xffff:
+			size += k - 4
+			next++
+			if inWindow++; inWindow == 16 || k-4 < 1428 {
+				last = []byte{0, 4, byte((next - 1) >> 8), byte(next - 1)}
+				send(last)
+				inWindow = 0
+			}
+			if k-4 < 1428 {
+				return size, nil
+			}
+		default:
+			last = []byte{0, 4, byte((next - 1) >> 8), byte(next - 1)}
+			send(last)
+			inWindow = 0
+		}
+	}
+}
+
+// processorTime is what a process has used so far.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
