@@ -3,7 +3,11 @@
 // anywhere come to the same words. It is pure.
 package verdict
 
-import "hobnail/internal/model"
+import (
+	"slices"
+
+	"hobnail/internal/model"
+)
 
 // Who has to do something.
 const (
@@ -18,7 +22,9 @@ const (
 	Booted            = "booted"
 	Slow              = "slow"
 	HandedOver        = "handed-over"
+	OtherBootServer   = "other-boot-server"
 	InstallerSilent   = "installer-silent"
+	AnswerNotFound    = "answer-file-not-found"
 	NoAnswer          = "no-answer"
 	OfferNotTaken     = "offer-not-taken"
 	ForeignOption60   = "foreign-option-60"
@@ -28,6 +34,9 @@ const (
 	NoLease           = "no-lease"
 	AddressRefused    = "address-refused"
 	Declined          = "declined"
+	BootServiceSilent = "boot-service-silent"
+	BootMenuFault     = "boot-menu-fault"
+	BootFileNotNamed  = "boot-file-not-named"
 	BootFileNotAsked  = "boot-file-never-asked"
 	BootFileNotFound  = "boot-file-not-found"
 	BootFileFault     = "boot-file-fault"
@@ -43,6 +52,7 @@ const (
 	HarmlessSearch = "harmless-search"
 	StrayOptions   = "stray-options"
 	LateStart      = "late-start"
+	OtherSystem    = "other-system"
 )
 
 // Entry explains a code: it is the manual's page and the console's list.
@@ -55,48 +65,334 @@ type Entry struct {
 	Remedy  string        `json:"remedy"` // what to do
 	Who     string        `json:"who"`    // who must do it; empty: nobody
 	Note    bool          `json:"note"`   // no boot ends in it: it stands beside a verdict
+	// Screen is what the machine itself shows then, if anything.
+	Screen  string   `json:"screen,omitempty"`
+	Details []Detail `json:"details,omitempty"` // its kinds, where there are several
 }
 
-// Catalogue lists every code, in the order of a boot, notes last.
-func Catalogue() []Entry { return append([]Entry(nil), catalogue...) }
+// Detail explains one kind of a verdict.
+type Detail struct {
+	Detail string `json:"detail"`
+	Seen   string `json:"seen"`
+}
+
+// Catalogue lists every code, in the order of a boot, notes last. What it gives
+// is the caller's.
+func Catalogue() []Entry {
+	all := slices.Clone(catalogue)
+	for i := range all {
+		all[i].Details = slices.Clone(all[i].Details)
+	}
+	return all
+}
 
 // Lookup gives the entry of a code.
 func Lookup(code string) (Entry, bool) {
-	for _, e := range catalogue {
-		if e.Code == code {
-			return e, true
+	for i := range catalogue {
+		if catalogue[i].Code == code {
+			return catalogue[i], true
 		}
 	}
 	return Entry{}, false
 }
 
-var catalogue = []Entry{
-	{NoAnswer, model.OutcomeFailed, "nobody answered", "the machine asked, and no boot server sent it an offer", "a rule says deny, no subnet is configured where it asks, the pool is empty, or there is no boot program for its architecture; the detail says which", "change what the reason names, then start the machine again", You, false},
-	{NoLease, model.OutcomeFailed, "no DHCP server gave an address", "our ProxyDHCP offer went out, and no DHCP server offered an address", "the DHCP server is down, has no free address, or is not reached from there: a relay needs a helper address for it as well", "look whether other devices there get an address; add the DHCP server as a helper of that network, or let hobnail give addresses (dhcp = \"server\")", Network, false},
-	{OfferNotTaken, model.OutcomeFailed, "our offer was not taken", "our offer went out, and the machine never asked for what it held", "another server won, the firmware ignores boot data that comes in an offer of its own, or the answer did not reach the machine", "see the detail: another server's offer, firmware that wants one complete offer (dhcp = \"merge\"), or a way back that a switch or relay blocks", You, false},
-	{ForeignOption60, model.OutcomeFailed, "another DHCP server says PXEClient", "another DHCP server sends option 60 = PXEClient without boot data in option 43, so UEFI firmware asks that server's port 4011 and takes no other offer", "option 60 was set on the DHCP server for a boot server that is gone or runs elsewhere", "remove option 60 from the scope of that server, or use dhcp = \"merge\", which answers before it", Network, false},
-	{ForeignBootFile, model.OutcomeFailed, "another server's boot file was used", "another DHCP server names a boot file or next server, and the machine went there", "options 66 and 67, or next-server and filename, are still set on that DHCP server", "remove options 66 and 67 (next-server, filename) from its scope, or use dhcp = \"merge\"", Network, false},
-	{SecondDHCPServer, model.OutcomeFailed, "two DHCP servers give addresses", "two servers offered different addresses on one link", "a second DHCP server was switched on: a router, a lab server, or hobnail with dhcp = \"server\" beside the site's own", "turn one of them off, or use dhcp = \"merge\" or \"proxy\" here", Network, false},
-	{HelperMissing, model.OutcomeFailed, "a relay does not send DISCOVER to us", "the machine asks for files or the boot service here, and its DISCOVER never arrived, or the other way round", "the relay of its network has the helper address of one server only", "add this server's address as a second helper (ip helper-address) on the router of that network", Network, false},
-	{AddressRefused, model.OutcomeFailed, "the address was refused", "a server answered the machine's REQUEST with NAK", "the machine asked for an address of another network, or two servers do not agree about its lease", "look which server sent the NAK; only one server may speak for a network", You, false},
-	{Declined, model.OutcomeFailed, "the address was declined", "the machine took the address and sent DECLINE", "another device has that address, or the offer lacked the subnet mask", "find the device with that address; give it a reservation or take it out of the pool", You, false},
-	{BootFileNotAsked, model.OutcomeFailed, "no request for the boot file arrived", "the machine has an address and a boot file's name, and no TFTP or HTTP request came to the server", "the way from the machine to the boot server: route, firewall, VLAN, or a next server that it cannot reach", "from the machine's network, read a file by hand (hobnail doctor); open UDP port 69 and the data ports, or the HTTP port, both ways (hobnail ports)", Network, false},
-	{BootFileNotFound, model.OutcomeFailed, "the boot file is not there", "TFTP error 1 or HTTP 404 for a file that the machine needs", "the name is wrong, or the file was never put there", "compare with the names that exist; mind folders, case and the end of option 67", You, false},
-	{BootFileFault, model.OutcomeFailed, "the boot file could not be read", "the file is there, and the server could not read it or refused to", "permissions or a disk's fault on the server", "see the server's log for the file's name", You, false},
-	{BootFileWrongArch, model.OutcomeFailed, "the boot file is for another architecture", "the boot file was read to its end by a machine that cannot run it", "one boot file is set for all machines, without a look at option 93", "name a boot file for each architecture; hobnail does so by itself where its offer is taken", You, false},
-	{ReadBrokenOff, model.OutcomeFailed, "the machine broke off reading", "the machine ended a transfer with an error", "too little memory, a wrong size in option 13, or a fault in the loader", "see what the machine said; never send option 13", You, false},
-	{TransferStalled, model.OutcomeFailed, "the transfer stalled", "the same block was sent again and again, and never acknowledged", "packets of that size do not get through (MTU, fragments), a firewall drops the data port, or the line loses packets", "see the detail", Network, false},
-	{LoaderSilent, model.OutcomeFailed, "the boot program was read, then nothing", "a boot program was read to its end, and nothing more was heard", "Secure Boot refused it, the program does not work with that network card, or it waits for a key", "look at the machine's screen; try the other boot program (snponly instead of ipxe, or back)", You, false},
-	{SecureBootRefused, model.OutcomeFailed, "Secure Boot refused the boot program", "a boot program that Secure Boot does not start was read to its end, and nothing more was heard", "the program is unsigned, revoked, or signed by a key that the machine does not know", "serve the signed shim (the default), or turn Secure Boot off in the machine's setup", You, false},
-	{LoaderLoop, model.OutcomeFailed, "the machine was handed a loader again and again", "the same boot program was read three times or more, and nothing after it", "the loader asks again and is taken for firmware, or it fails and firmware starts over", "let the DHCP server tell iPXE (option 77 or 175) from firmware and give it a script", You, false},
-	{ScriptNotFollowed, model.OutcomeFailed, "the loader did not follow its script", "the script that starts an image was read, and its kernel was never asked for", "the loader has no driver or protocol for the URL in the script, or waits for a key", "look at the machine's screen; the loader's own message is there", You, false},
-	{InstallerSilent, model.OutcomeWarning, "kernel read, then silence", "kernel and initial RAM disk were read, and nothing was heard since", "the installer waits for an answer on the screen, has no driver for the network card, or the kernel stopped", "look at the machine's screen; add console=ttyS0 or remove quiet from the image's cmdline", You, false},
-	{HandedOver, model.OutcomeOK, "handed over", "the last file that the loader asked for was read, and nothing was heard after it", "the normal end where a machine starts from its own disk, or a system that has said nothing yet", "nothing, if the machine does what it should", Nobody, false},
-	{Slow, model.OutcomeWarning, "booted, but slowly", "the system was heard from, and one step took far longer than is usual here", "see the detail", "see the detail", Network, false},
-	{Booted, model.OutcomeOK, "booted", "kernel and initial RAM disk were read, and the system or installer was heard from", "", "", Nobody, false},
+const (
+	ok      = model.OutcomeOK
+	warning = model.OutcomeWarning
+	failed  = model.OutcomeFailed
+)
 
-	{SizeProbe, model.OutcomeOK, "file size asked", "firmware asks for the size of a file and breaks off with an error (8, 0 or 4)", "normal: it then knows how much memory it needs", "", Nobody, true},
-	{HarmlessSearch, model.OutcomeOK, "harmless search", "a loader asks for files that need not exist: autoexec.ipxe, revocations, lists of modules, configurations by MAC and address", "normal: it goes on to the next name", "", Nobody, true},
-	{StrayOptions, model.OutcomeWarning, "another server's answer has faults", "an answer of another server lacks what firmware needs, or has what confuses it", "see the text", "correct that server's options", Network, true},
-	{LateStart, model.OutcomeWarning, "the first packets were lost", "the first request that was heard says that the machine has been asking for a while", "the port of the switch comes up late (spanning tree, LACP)", "turn on portfast (edge port) for the ports of machines", Network, true},
+var catalogue = []Entry{
+	{
+		Code: NoAnswer, Outcome: failed, Who: You, Title: "nobody answered",
+		Seen:   "the machine asked, and got no boot data",
+		Cause:  "this server has a reason not to answer, or none is there at all; the detail says which",
+		Remedy: "change what the sentence names, then start the machine again",
+		Screen: "PXE-E18, PXE-E51, PXE-E16, PXE-E53; iPXE: Nothing to boot",
+		Details: []Detail{
+			{model.SilentDeny, "a rule or the machine's entry says deny"},
+			{model.SilentNoProgram, "there is no boot program for the machine's architecture"},
+			{model.SilentPool, "no address is free in the pool"},
+			{model.SilentCircuit, "that switch port has as many addresses as per_circuit allows"},
+			{model.SilentSubnet, "no [[subnet]] is configured for where the machine is"},
+			{model.SilentOff, "DHCP is off there, or HTTP for a machine that boots by it"},
+			{model.SilentLease, "the lease could not be stored"},
+			{model.SilentUndelivered, "this server's network refused to send the answer"},
+			{"no-boot-data", "an address was offered, and nobody said what to boot"},
+			{"no-ack", "the machine asked for the offered address, and no ACK came"},
+			{"nobody", "no answer at all was seen"},
+		},
+	},
+	{
+		Code: NoLease, Outcome: failed, Who: Network, Title: "no DHCP server gave an address",
+		Seen:   "our ProxyDHCP offer went out on the machine's own link, and no DHCP server offered an address",
+		Cause:  "the DHCP server is down, has no free address, or is not connected to that link",
+		Remedy: "look whether other devices there get an address; start the DHCP server or make its range larger; or let hobnail give the addresses (dhcp = \"server\" and a pool in that [[subnet]])",
+		Screen: "PXE-E52, PXE-E18, PXE-E16",
+	},
+	{
+		Code: OfferNotTaken, Outcome: failed, Who: You, Title: "our offer was not taken",
+		Seen:   "our offer went out, and the machine never asked for what it held",
+		Cause:  "another server won, the firmware ignores boot data that comes in an offer of its own, or the answer did not reach the machine",
+		Remedy: "use dhcp = \"merge\" there; where that does not help, capture on the machine's port and give the file to hobnail explain",
+		Screen: "PXE-E16, PXE-E18, PXE-E51",
+		Details: []Detail{
+			{"other-server", "the machine asked another server for its address"},
+			{"split-offer", "the address was offered by one server, the boot data by another, and the machine took neither"},
+			{"reply-lost", "address and boot data were in one offer, and the machine asked on"},
+			{"bad-offer", "an offer is of a form that the firmware throws away"},
+		},
+	},
+	{
+		Code: ForeignOption60, Outcome: failed, Who: Network, Title: "another DHCP server says PXEClient",
+		Seen:   "another DHCP server sends option 60 = PXEClient without boot data in option 43, and the machine took its address: it then asks port 4011 there and takes no other offer",
+		Cause:  "option 60 was set on the DHCP server for a boot server (WDS) that is gone or runs elsewhere",
+		Remedy: "remove option 60 from that DHCP server (Windows: Server Options or Scope Options, 060 PXEClient), or use dhcp = \"merge\", whose complete offer comes first",
+		Screen: "PXE-E16, PXE-E55",
+	},
+	{
+		Code: ForeignBootFile, Outcome: failed, Who: Network, Title: "another server's boot file was used",
+		Seen:   "another DHCP server names a boot file or next server, and the machine went there",
+		Cause:  "options 66 and 67, or next-server and filename, are still set on that DHCP server",
+		Remedy: "remove options 66 and 67 (next-server, filename) from that network on the DHCP server, or use dhcp = \"merge\" there",
+		Screen: "PXE-E18, PXE-E23, PXE-T01, PXE-E3B, PXE-E32",
+		Details: []Detail{
+			{"next-server", "our boot file was asked for at another server"},
+			{"read", "the other server's boot file was read, and went wrong"},
+		},
+	},
+	{
+		Code: SecondDHCPServer, Outcome: failed, Who: Network, Title: "two DHCP servers give addresses",
+		Seen:   "two servers offered different addresses on one link, and the machine took the one that has no boot data, or was refused by one of them",
+		Cause:  "a second DHCP server was switched on: a router, a lab server, or hobnail with dhcp = \"server\" beside the site's own",
+		Remedy: "turn one of them off; where the other is to stay, use dhcp = \"merge\" or \"proxy\" here",
+		Screen: "PXE-E53, PXE-E07, PXE-E16",
+	},
+	{
+		Code: HelperMissing, Outcome: failed, Who: Network, Title: "a relay sends requests to one server only",
+		Seen:   "the machine's requests come through a router's relay, and one of the servers never hears of them",
+		Cause:  "the router of that network has the helper address of one server only",
+		Remedy: "on the router of that network, add the missing server as a second helper (ip helper-address)",
+		Screen: "PXE-E52, PXE-E16, PXE-E18",
+		Details: []Detail{
+			{"discover", "the machine asks the boot service here, and its DISCOVER never came"},
+			{"dhcp-server", "our offer went out through the relay, and no DHCP server gave an address"},
+		},
+	},
+	{
+		Code: AddressRefused, Outcome: failed, Who: You, Title: "the address was refused",
+		Seen:   "a DHCP server answered the machine's REQUEST with NAK",
+		Cause:  "the machine asked for an address of another network, or two servers do not agree about its lease",
+		Remedy: "look which server sent the NAK; only one server may speak for a network",
+		Screen: "PXE-E07",
+		Details: []Detail{
+			{"other-server", "the NAK came from another server than the machine asked"},
+			{"taken", "the server that offered the address refused it"},
+			{"moved", "the machine asked for an address that it had elsewhere"},
+		},
+	},
+	{
+		Code: Declined, Outcome: failed, Who: You, Title: "the address was declined",
+		Seen:   "the machine got an address and sent DECLINE",
+		Cause:  "another device has that address, or the answer lacks the subnet mask",
+		Remedy: "find the device with that address; give it a reservation or take the address out of the pool",
+		Screen: "PXE-E21",
+		Details: []Detail{
+			{"in-use", "another device has the address"},
+			{"bad-offer", "the firmware did not accept the answer: no subnet mask, or OFFER and ACK differ"},
+		},
+	},
+	{
+		Code: BootServiceSilent, Outcome: failed, Who: You, Title: "the boot service did not answer",
+		Seen:   "the machine asked port 4011 for its boot file, and got no answer",
+		Cause:  "the boot server that the DHCP answer promises (option 60 = PXEClient) is down, or UDP port 4011 is blocked",
+		Remedy: "start the boot server, or open UDP port 4011 between the machines and it, both ways; or remove option 60 from the DHCP server",
+		Screen: "PXE-E55, PXE-E78, PXE-E16",
+	},
+	{
+		Code: BootMenuFault, Outcome: failed, Who: You, Title: "the PXE menu leads nowhere",
+		Seen:   "the answer that the machine took sends it through a PXE menu or a search for boot servers (option 43) that cannot succeed",
+		Cause:  "option 43 was put together by hand, and parts of it are missing",
+		Remedy: "remove option 43 from the DHCP server, or use 06 01 08 ff there, which tells firmware to take the boot file of the answer",
+		Screen: "PXE-E74, PXE-E76, PXE-E77, PXE-E21",
+	},
+	{
+		Code: BootFileNotNamed, Outcome: failed, Who: You, Title: "no boot file was named",
+		Seen:   "the answer says that it has boot data (options 60 and 43, or port 4011), and names no boot file",
+		Cause:  "the DHCP or boot server has no boot file for this machine's architecture",
+		Remedy: "set the boot file (option 67, filename) there, or remove options 60 and 43",
+		Screen: "PXE-E53, PXE-E21",
+	},
+	{
+		Code: BootFileNotAsked, Outcome: failed, Who: Network, Title: "no request for the boot file arrived",
+		Seen:   "the machine has an address and a boot file's name, and its TFTP or HTTP request did not reach the server",
+		Cause:  "the way from the machine to the boot server: route, firewall, VLAN, or a next server that the machine cannot reach",
+		Remedy: "open UDP port 69 and the data ports, or the HTTP port, both ways (hobnail ports prints the rules); try it from the machine's network (hobnail doctor)",
+		Screen: "PXE-E18, PXE-E32, PXE-E11, PXE-E22; HTTP boot: Could not establish connection with HTTP server, only HTTPS connection is allowed",
+		Details: []Detail{
+			{"http", "the boot file is a URL, and no request came"},
+			{"split-offer", "the boot data came in an offer of its own, which the firmware may have ignored"},
+			{"boot-service", "the machine was told to ask port 4011, and did not"},
+			{"no-router", "the server is on another network, and the machine was given no router"},
+			{Unanswered, "a capture shows the request, and no answer to it"},
+			{PortClosed, "a capture shows the request, and the answer that nothing listens there (ICMP port unreachable)"},
+		},
+	},
+	{
+		Code: BootFileNotFound, Outcome: failed, Who: You, Title: "the boot file is not there",
+		Seen:   "TFTP error 1 or HTTP status 404 for a file that the machine needs, and nothing after it",
+		Cause:  "the name is wrong, or the file was never put there",
+		Remedy: "compare the name with those that exist: folders, upper and lower case, letters behind its end",
+		Screen: "PXE-E23, PXE-T01, PXE-E3B, NBP filesize is 0 Bytes; iPXE: 2d12603b, 2d0c613b; Windows: 0xc000000f",
+		Details: []Detail{
+			{"unterminated", "the name has an octet 255 at its end: option 67 does not end in zero"},
+			{"searches", "only names that need not exist were asked for, and none is there"},
+		},
+	},
+	{
+		Code: BootFileFault, Outcome: failed, Who: You, Title: "the boot file could not be sent",
+		Seen:   "the server answered the request with an error other than \"not found\"",
+		Cause:  "the server may not or cannot read the file, or refused the request",
+		Remedy: "look into the server's log for the file's name",
+		Screen: "PXE-E23, PXE-T02, PXE-E36; HTTP boot: Redirection: 301 Moved Permanently",
+		Details: []Detail{
+			{"forbidden", "access was denied: TFTP error 2, HTTP status 401 or 403"},
+			{"redirect", "HTTP status 301 and its like: UEFI firmware does not follow"},
+			{"refused", "the server refused: the request is malformed, or there were too many at a time"},
+		},
+	},
+	{
+		Code: BootFileWrongArch, Outcome: failed, Who: You, Title: "the boot file is for another architecture",
+		Seen:   "a boot program was read by a machine that cannot run it, and nothing was heard after it",
+		Cause:  "one boot file is set for all machines, without a look at option 93",
+		Remedy: "name a boot file for each architecture, or none: hobnail names the right one where its offer is taken",
+		Screen: "Unsupported; PXE-E79; iPXE: Exec format error",
+	},
+	{
+		Code: ReadBrokenOff, Outcome: failed, Who: You, Title: "the machine broke off reading",
+		Seen:   "the machine ended a transfer before the file's end, or asked for the size alone, and asked for nothing else",
+		Cause:  "too little memory for the file, a wrong size in option 13, somebody pressed a key, or a fault in the loader",
+		Remedy: "see what the machine said, here and on its screen; never set option 13 on a DHCP server",
+		Screen: "PXE-E05, PXE-E09, PXE-E53, PXE-E99",
+		Details: []Detail{
+			{"too-small", "the machine had room for a smaller file: option 13 says so"},
+			{"after-size", "the size was asked for, and the file never read"},
+			{"closed", "the file was closed before its end"},
+		},
+	},
+	{
+		Code: TransferStalled, Outcome: failed, Who: Network, Title: "the transfer stalled",
+		Seen:   "the same block was sent again and again, and never acknowledged",
+		Cause:  "packets of that size do not get through, a firewall drops the data port, or the line loses packets",
+		Remedy: "look at the detail: it says which packets pass and which do not",
+		Screen: "PXE-E18, PXE-E32, PXE-E34, PXE-E35; Windows: 0xc0000001; iPXE: 4c126035",
+		Details: []Detail{
+			{"data-port", "nothing of the answer was acknowledged: its port is blocked"},
+			{"mtu", "small packets passed, and no full block"},
+			{"loss", "it stopped in the middle"},
+			{Elsewhere, "a capture shows that the answer came from another address than was asked"},
+			{"open", "the file is still being read, or its end was not seen"},
+		},
+	},
+	{
+		Code: LoaderSilent, Outcome: failed, Who: You, Title: "the boot program was read, then nothing",
+		Seen:   "a boot program was read to its end, and nothing more was heard",
+		Cause:  "Secure Boot refused it, the program does not work with that network card, or it waits for a key",
+		Remedy: "look at the machine's screen; give the machine the other boot program (loader = \"…\" in a [[rule]] or [[machine]])",
+		Screen: "Access Denied, Security Violation; iPXE initialising devices",
+	},
+	{
+		Code: SecureBootRefused, Outcome: failed, Who: You, Title: "Secure Boot refused the boot program",
+		Seen:   "a boot program that Secure Boot does not start was read to its end, and nothing more was heard",
+		Cause:  "the program is unsigned, revoked, or signed by a key that the machine does not know",
+		Remedy: "use dhcp = \"merge\" or \"server\", where the machine gets the signed shim; or turn Secure Boot off in the machine's setup",
+		Screen: "Access Denied, Security Violation, verification failed",
+	},
+	{
+		Code: LoaderLoop, Outcome: failed, Who: You, Title: "the machine gets a loader again and again",
+		Seen:   "the same boot program was read three times or more, and nothing after it",
+		Cause:  "the loader asks again and is taken for firmware, or it fails and the machine starts over",
+		Remedy: "on the DHCP server that names the loader, tell iPXE (option 77 = iPXE, or option 175 is there) from firmware, and give it a script instead",
+		Details: []Detail{
+			{"ipxe", "iPXE asks for an address and is handed itself"},
+			{"restarts", "attempt after attempt ends after the same boot program"},
+		},
+	},
+	{
+		Code: ScriptNotFollowed, Outcome: failed, Who: You, Title: "the loader did not follow its script",
+		Seen:   "the script that starts an image was read, and its kernel was never asked for",
+		Cause:  "the loader has no driver or protocol for what the script names, or waits for a key",
+		Remedy: "look at the machine's screen: the loader's own message is there",
+	},
+	{
+		Code: AnswerNotFound, Outcome: warning, Who: You, Title: "a file of the installer is not there",
+		Seen:   "kernel and initial RAM disk were read, and the system then asked for a file that does not exist",
+		Cause:  "the name in the image's cmdline is wrong, or the file was never put there",
+		Remedy: "put the file there, or correct its name in the image's cmdline; the installer waits on the machine's screen",
+	},
+	{
+		Code: InstallerSilent, Outcome: warning, Who: You, Title: "kernel read, then silence",
+		Seen:   "kernel and initial RAM disk were read, and nothing was heard since",
+		Cause:  "the installer waits for an answer on the screen, has no driver for the network card, reads from another server, or the kernel stopped",
+		Remedy: "look at the machine's screen; add console=ttyS0 to the image's cmdline, or remove quiet from it",
+	},
+	{
+		Code: HandedOver, Outcome: ok, Title: "handed over",
+		Seen:   "the last file that the loader asked for was read, and nothing was heard after it",
+		Cause:  "the normal end where a machine starts from its own disk or waits in a menu, or a system that has said nothing yet",
+		Remedy: "nothing, if the machine does what it should",
+		Details: []Detail{
+			{"script", "the loader has its script or menu"},
+			{"kernel", "the kernel was read"},
+		},
+	},
+	{
+		Code: OtherBootServer, Outcome: ok, Title: "another server boots it",
+		Seen:   "another boot server answered the machine, which asked for nothing here",
+		Cause:  "normal where several boot servers stand side by side: only one of them sees the rest",
+		Remedy: "look for this boot on the other server",
+	},
+	{
+		Code: Slow, Outcome: warning, Who: Network, Title: "booted, but slowly",
+		Seen:   "the system was heard from, and one step took far longer than is usual there",
+		Cause:  "lost packets, a long way to the server, or a server that had much to do",
+		Remedy: "compare with other machines of that network at the same time",
+		Details: []Detail{
+			{"address", "getting an address"},
+			{"loader", "reading the boot programs"},
+			{"kernel", "reading kernel and initial RAM disk"},
+			{"system", "starting the system"},
+		},
+	},
+	{
+		Code: Booted, Outcome: ok, Title: "booted",
+		Seen: "kernel and initial RAM disk were read, and the system or installer was heard from",
+	},
+	{
+		Code: SizeProbe, Outcome: ok, Note: true, Title: "file size asked",
+		Seen:  "firmware asks for the size of a file and breaks off with an error (8, 0 or 4)",
+		Cause: "normal: it then knows how much memory it needs",
+	},
+	{
+		Code: HarmlessSearch, Outcome: ok, Note: true, Title: "harmless search",
+		Seen:  "a loader asks for files that need not exist: autoexec.ipxe, revocations, lists of modules, configurations by MAC and address",
+		Cause: "normal: it goes on to the next name",
+	},
+	{
+		Code: OtherSystem, Outcome: ok, Note: true, Title: "something else started",
+		Seen:  "after the boot attempt something on the machine asked for an address without wanting to boot",
+		Cause: "the machine's own disk has started, or its setup program",
+	},
+	{
+		Code: StrayOptions, Outcome: warning, Note: true, Who: Network, Title: "another server's answer has faults",
+		Seen:   "an answer of another server lacks what firmware needs, or has what confuses it",
+		Cause:  "the options of that DHCP server were set by hand",
+		Remedy: "correct the options that the text names on that DHCP server",
+	},
+	{
+		Code: LateStart, Outcome: warning, Note: true, Who: Network, Title: "the first packets were lost",
+		Seen:   "the first request that was heard says that the machine has been asking for 12 seconds or more",
+		Cause:  "the switch port comes up late (spanning tree, LACP)",
+		Remedy: "turn on portfast (edge port) on the switch ports of machines",
+	},
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hobnail/internal/model"
+	"hobnail/internal/record"
 )
 
 // Describe puts a step into words: one line, as a timeline shows it.
@@ -18,30 +19,52 @@ func Describe(s *model.Step) string {
 	default:
 		b.WriteString(string(s.Kind))
 	}
-	if s.Kind == model.StepSilent || s.Kind == model.StepHome || s.Kind == model.StepFault || s.Kind == model.StepRefused {
+	switch s.Kind {
+	case model.StepSilent, model.StepHome, model.StepFault, model.StepRefused:
+		if text := or(s.Text, s.Why); text != "" {
+			fmt.Fprintf(&b, ": %s", text)
+		}
+	case model.StepAborted, model.StepProbe:
 		if s.Text != "" {
-			fmt.Fprintf(&b, ": %s", s.Text)
+			fmt.Fprintf(&b, ", the client said \"%s\"", s.Text)
+		}
+	case model.StepMissing:
+		if s.Why != "" {
+			fmt.Fprintf(&b, " (normal: %s)", s.Why)
+		}
+	case model.StepStalled:
+		switch s.Why {
+		case Unanswered:
+			b.WriteString(", no answer")
+		case PortClosed:
+			b.WriteString(", nothing listens there")
+		case Elsewhere:
+			b.WriteString(", answered from another address")
 		}
 	}
 	if s.Count > 1 {
 		fmt.Fprintf(&b, ", %s", plural(s.Count))
 	}
-	return b.String()
+	return record.Line(b.String())
 }
 
-// names of the DHCP messages, as everybody writes them.
+// messageNames are those of the DHCP messages, as everybody writes them.
 var messageNames = map[model.StepKind]string{
 	model.StepDiscover: "DISCOVER", model.StepOffer: "OFFER", model.StepRequest: "REQUEST", model.StepAck: "ACK",
 	model.StepNak: "NAK", model.StepDecline: "DECLINE", model.StepRelease: "RELEASE", model.StepInform: "INFORM",
-	model.StepAsk: "boot service asked (4011)", model.StepTold: "boot service answered (4011)", model.StepSilent: "not answered",
+	model.StepAsk: "boot service asked (port 4011)", model.StepTold: "boot service answered (port 4011)", model.StepSilent: "not answered",
 	model.StepHome: "DHCP",
 }
 
 func describeDHCP(b *strings.Builder, s *model.Step) {
 	d := s.DHCP
-	b.WriteString(messageNames[s.Kind])
-	if s.Server.IsValid() && s.Kind != model.StepAsk {
-		fmt.Fprintf(b, " from %s", s.Server)
+	b.WriteString(or(messageNames[s.Kind], string(s.Kind)))
+	if s.Server.IsValid() {
+		from := "from"
+		if s.Kind == model.StepAsk {
+			from = "at"
+		}
+		fmt.Fprintf(b, " %s %s", from, s.Server)
 		if s.Ours {
 			b.WriteString(" (hobnail)")
 		}
@@ -64,23 +87,45 @@ func describeDHCP(b *strings.Builder, s *model.Step) {
 	case s.Kind == model.StepOffer:
 		b.WriteString(", no address")
 	}
-	if d.File != "" {
-		fmt.Fprintf(b, ", boot file %s", d.File)
-	}
-	if s.Kind == model.StepOffer || s.Kind == model.StepAck {
-		if d.Vendor != "" && !d.Vendor43 {
-			fmt.Fprintf(b, ", option 60 \"%s\" without option 43", d.Vendor)
-		}
-		if fault := faultOf(s); fault != "" {
-			fmt.Fprintf(b, ", %s", fault)
-		}
+	switch s.Kind {
+	case model.StepOffer, model.StepAck, model.StepTold:
+		describeAnswer(b, d)
 	}
 	if d.Message != "" {
 		fmt.Fprintf(b, ", says \"%s\"", d.Message)
 	}
 }
 
-// verbs of what became of a file.
+// describeAnswer names what a server's answer has, and what is wrong with it.
+func describeAnswer(b *strings.Builder, d *model.DHCPStep) {
+	if d.File != "" {
+		fmt.Fprintf(b, ", boot file %s", d.File)
+		if d.NextServer.IsValid() && !strings.Contains(d.File, "://") {
+			fmt.Fprintf(b, " on %s", d.NextServer)
+		}
+	}
+	if d.Vendor != "" && !d.Vendor43 {
+		fmt.Fprintf(b, ", option 60 \"%s\" without option 43", d.Vendor)
+	}
+	for _, fault := range []struct {
+		is   bool
+		text string
+	}{
+		{d.NoMask, "no subnet mask (option 1)"},
+		{d.NoEnd, "no end (option 255)"},
+		{d.NoServerID, "no server address (option 54)"},
+		{d.BadOption != "", "wrong length: " + d.BadOption},
+		{d.MenuFault != "", d.MenuFault},
+		{d.FileSize > 0, fmt.Sprintf("option 13 (boot file size) = %d", d.FileSize)},
+		{d.NoRoute, "next server on another network, and no router (option 3)"},
+	} {
+		if fault.is {
+			fmt.Fprintf(b, ", %s", fault.text)
+		}
+	}
+}
+
+// verbs say what became of a file.
 var verbs = map[model.StepKind]string{
 	model.StepRead: "read", model.StepProbe: "size asked of", model.StepMissing: "not found:", model.StepAborted: "broken off:",
 	model.StepStalled: "stalled:", model.StepRefused: "refused:", model.StepFault: "could not be read:", model.StepAsked: "asked for",
@@ -89,7 +134,10 @@ var verbs = map[model.StepKind]string{
 
 func describeFile(b *strings.Builder, s *model.Step) {
 	d := s.File
-	fmt.Fprintf(b, "%s %s %s", strings.ToUpper(d.Via), verbs[s.Kind], d.Name)
+	fmt.Fprintf(b, "%s %s %s", strings.ToUpper(d.Via), or(verbs[s.Kind], string(s.Kind)), d.Name)
+	if s.Server.IsValid() && !s.Ours {
+		fmt.Fprintf(b, " at %s", s.Server)
+	}
 	if d.Octets > 0 {
 		fmt.Fprintf(b, ", %s", octets(d.Octets))
 	}
@@ -104,10 +152,5 @@ func describeFile(b *strings.Builder, s *model.Step) {
 	}
 	if d.Retransmissions > 0 {
 		fmt.Fprintf(b, ", %d sent again", d.Retransmissions)
-	}
-	if s.Kind == model.StepAborted || s.Kind == model.StepProbe {
-		if s.Text != "" {
-			fmt.Fprintf(b, ", the client said \"%s\"", s.Text)
-		}
 	}
 }

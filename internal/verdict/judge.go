@@ -2,16 +2,18 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"hobnail/internal/model"
+	"hobnail/internal/record"
 )
 
 // How long a boot may be silent at each step before its verdict is certain.
 const (
 	discoverPatience = 45 * time.Second // firmware's last pause is 32 s
 	addressPatience  = 40 * time.Second // EDK2 tries a silent boot server for 10 s, TFTP for 24 s
-	loaderPatience   = 30 * time.Second
+	loaderPatience   = 45 * time.Second // iPXE waits 15 s for its link and asks for 10 s
 	kernelPatience   = 5 * time.Minute
 )
 
@@ -33,17 +35,19 @@ type rule func(*sight) *finding
 // rules in the order in which they are tried: from the end of a boot to its
 // beginning, so that what a machine came through is not held against it.
 var rules = []rule{
+	answerMissing,
 	booted,
+	readingNow,
 	transferEnded,
 	kernelRead,
 	loaderLoop,
 	scriptRead,
 	loaderRead,
+	brokenOff,
 	declined,
+	turnedAway,
 	addressTaken,
 	refused,
-	secondServer,
-	lured,
 	offered,
 	unanswered,
 	nothing,
@@ -61,23 +65,12 @@ func Judge(c Case) model.Verdict {
 }
 
 func (v *sight) verdict(f *finding) model.Verdict {
+	v.readElsewhere(f)
 	e, _ := Lookup(f.code)
 	out := model.Verdict{
 		Code: f.code, Detail: f.detail, Outcome: e.Outcome, Step: v.step(),
-		Text: f.text, Cause: e.Cause, Remedy: e.Remedy, Who: e.Who,
+		Text: or(f.text, e.Seen), Cause: or(f.cause, e.Cause), Remedy: or(f.remedy, e.Remedy), Who: or(f.who, e.Who),
 		Notes: v.notes(f.code),
-	}
-	if f.text == "" {
-		out.Text = e.Seen
-	}
-	if f.cause != "" {
-		out.Cause = f.cause
-	}
-	if f.remedy != "" {
-		out.Remedy = f.remedy
-	}
-	if f.who != "" {
-		out.Who = f.who
 	}
 	if f.outcome != "" {
 		out.Outcome = f.outcome
@@ -85,28 +78,37 @@ func (v *sight) verdict(f *finding) model.Verdict {
 	if out.Outcome == model.OutcomeOK {
 		out.Who = Nobody
 	}
+	out.Text, out.Cause, out.Remedy = record.Line(out.Text), record.Line(out.Cause), record.Line(out.Remedy)
 	out.Final = v.Over || v.Boot.Ended || f.certain || v.quietFor() >= v.patience()
 	if !out.Final && out.Outcome != model.OutcomeOK {
 		out.Outcome = model.OutcomeRunning
 	}
-	for _, s := range f.evidence {
-		if s != nil {
+	for i, s := range f.evidence {
+		if s != nil && !slices.Contains(f.evidence[:i], s) {
 			out.Evidence = append(out.Evidence, model.Evidence{Time: s.Time, Frame: s.Frame, Text: Describe(s)})
 		}
 	}
 	return out
 }
 
+// or gives the first that says something.
+func or(particular, common string) string {
+	if particular != "" {
+		return particular
+	}
+	return common
+}
+
 // patience is how long the machine may be silent where it stands.
 func (v *sight) patience() time.Duration {
 	switch {
-	case v.open != nil && after(v.open, v.lastFile()):
-		return kernelPatience
-	case v.kernel != nil:
+	case v.reading() != nil:
+		return record.Idle // its end is told, however long it takes
+	case v.kernel != nil, v.disk != nil, v.initrd != nil:
 		return kernelPatience
 	case v.loader != nil || v.config != nil:
 		return loaderPatience
-	case v.ack != nil:
+	case v.ack != nil && v.decline == nil && v.nak == nil:
 		return addressPatience
 	}
 	return discoverPatience
@@ -123,7 +125,7 @@ func (v *sight) step() string {
 		return "script"
 	case v.loader != nil:
 		return "loader"
-	case len(v.files) > 0 || v.open != nil || v.probes > 0:
+	case v.touched():
 		return "boot-file"
 	case v.ack != nil || v.told != nil || len(v.asks) > 0:
 		return "address"
@@ -136,18 +138,18 @@ func (v *sight) step() string {
 // notes are what stands beside the verdict.
 func (v *sight) notes(code string) (all []model.Note) {
 	add := func(code, format string, args ...any) {
-		all = append(all, model.Note{Code: code, Text: fmt.Sprintf(format, args...)})
+		all = append(all, model.Note{Code: code, Text: record.Line(fmt.Sprintf(format, args...))})
 	}
 	if v.probes > 0 {
-		add(SizeProbe, "the size of a file was asked %s and the transfer broken off: normal", plural(v.probes))
+		add(SizeProbe, "the size of a file was asked for %s before it was read: normal", plural(v.probes))
 	}
 	if v.searches > 0 {
-		add(HarmlessSearch, "loaders asked for %d names that need not exist: normal", v.searches)
+		add(HarmlessSearch, "loaders asked for %s that need not exist: normal", count(v.searches, "name"))
 	}
 	for _, s := range v.others() {
-		for _, o := range s.offers() {
-			if fault := faultOf(o); fault != "" {
-				add(StrayOptions, "the answer of %s %s", s.addr, fault)
+		for _, o := range s.said() {
+			if fault := v.faultOf(o); fault != "" {
+				add(StrayOptions, "the answer of the DHCP server %s %s", s.addr, fault)
 				break
 			}
 		}
@@ -160,32 +162,26 @@ func (v *sight) notes(code string) (all []model.Note) {
 	if code != ForeignOption60 {
 		for _, s := range v.others() {
 			if s.lure() != nil && len(v.ours()) > 0 {
-				add(ForeignOption60, "%s sends option 60 = PXEClient without option 43", s.addr)
+				add(ForeignOption60, "the DHCP server %s sends option 60 = PXEClient without option 43", s.addr)
 			}
 		}
 	}
-	if len(v.discovers) > 0 && v.discovers[0].DHCP.Stage == "firmware" && late(v.discovers[0].DHCP.Secs) {
-		add(LateStart, "the first request heard says that the machine has been asking for %d s", v.discovers[0].DHCP.Secs)
+	if s := v.foreignRead(); s != nil && code != ForeignBootFile {
+		add(ForeignBootFile, "the machine read %s from %s, which is no hobnail", s.File.Name, s.Server)
+	}
+	if len(v.asked) > 0 {
+		if secs := late(v.asked[0]); secs > 0 {
+			add(LateStart, "the first request that was heard says that the machine has been asking for %d s", secs)
+		}
+	}
+	if v.system != nil && v.home == nil && v.kernel == nil && v.disk == nil {
+		add(OtherSystem, "afterwards something else asked for an address, without wanting to boot: the machine's own disk has started, or a setup program")
 	}
 	return all
 }
 
-// faultOf says what is wrong with a server's answer, "" for nothing.
-func faultOf(s *model.Step) string {
-	d := s.DHCP
-	switch {
-	case d.NoEnd:
-		return "does not end in option 255: UEFI firmware drops it"
-	case d.BadOption != "":
-		return "has an option of a length that UEFI firmware drops the whole packet for: " + d.BadOption
-	case d.NoMask:
-		return "gives an address without a subnet mask (option 1): UEFI firmware declines it"
-	}
-	return ""
-}
-
 // twoLessors finds two servers that offered different addresses and are not
-// both ours; nil for none.
+// both ours; b is nil for none.
 func (v *sight) twoLessors() (a, b *server) {
 	for _, s := range v.servers {
 		if s.lease == nil || v.merged && s.ours {
@@ -201,7 +197,14 @@ func (v *sight) twoLessors() (a, b *server) {
 	return a, nil
 }
 
-// late reports whether seconds of a first request say that earlier ones were
-// lost. Some firmware has the octets the wrong way round, and iPXE means
-// something else.
-func late(secs uint16) bool { return secs >= 12 && secs < 256 }
+// late is how long the machine had been asking when it was heard first, where
+// that says that earlier requests were lost; 0 where it does not. Some firmware
+// has the octets the wrong way round, and iPXE means something else. A request
+// that came again has the seconds of its last time.
+func late(s *model.Step) int {
+	secs := int(s.DHCP.Secs) - int(s.End().Sub(s.Time)/time.Second)
+	if s.DHCP.Stage != "firmware" || secs < 12 || s.DHCP.Secs > 255 {
+		return 0
+	}
+	return secs
+}

@@ -7,39 +7,89 @@ import (
 	"time"
 
 	"hobnail/internal/model"
+	"hobnail/internal/record"
 )
+
+// answerMissing: the system that was booted asked for a file that is not there.
+func answerMissing(v *sight) *finding {
+	s := v.lastFile()
+	if s == nil || s.Kind != model.StepMissing || v.initrd == nil && v.kernel == nil {
+		return nil
+	}
+	// Loaders read kernel and initial RAM disk; what is asked for after both is
+	// the system's own affair.
+	if s.File.Role != model.RoleAnswer && (s.File.Role != model.RoleOther || v.initrd == nil || v.kernel == nil) {
+		return nil
+	}
+	f := &finding{code: AnswerNotFound, evidence: []*model.Step{v.kernel, v.initrd, s},
+		text: fmt.Sprintf("kernel and initial RAM disk were read, and the system then asked for %s, which is not there", s.File.Name)}
+	if len(s.File.Near) > 0 {
+		f.text += fmt.Sprintf("; there is %s", strings.Join(s.File.Near, ", "))
+	}
+	return f
+}
 
 // booted: the system or installer was heard from.
 func booted(v *sight) *finding {
-	if v.home == nil {
+	home := v.home
+	if home == nil && v.disk != nil && after(v.system, v.disk) && v.lastFile() == v.disk {
+		home = v.system // what the disk holds asks for an address
+	}
+	if home == nil {
 		return nil
 	}
 	f := &finding{
-		code: Booted, certain: true, evidence: []*model.Step{v.kernel, v.initrd, v.home},
-		text: fmt.Sprintf("kernel and initial RAM disk were read, and %s", orElse(v.home.Text, "the system was heard from")),
+		code: Booted, certain: true, evidence: []*model.Step{v.kernel, v.initrd, v.disk, home},
+		text: fmt.Sprintf("%s read, and %s", wereRead(v), or(home.Text, "the system asks for an address")),
 	}
-	if step, took, usual := v.slowest(); step != "" {
+	if step, took, usual, known := v.slowest(); step != "" {
 		f.code, f.detail = Slow, step
 		f.text = fmt.Sprintf("it booted, but %s took %s; %s is usual here", stepNames[step], short(took), short(usual))
+		if !known {
+			f.text = fmt.Sprintf("it booted, but %s took %s", stepNames[step], short(took))
+		}
 		f.cause, f.remedy = slowness(v, step)
 	}
 	return f
 }
 
+// wereRead names what the machine read to start its system.
+func wereRead(v *sight) string {
+	switch {
+	case v.kernel != nil && v.initrd != nil:
+		return "kernel and initial RAM disk were"
+	case v.kernel != nil:
+		return "the kernel was"
+	case v.disk != nil:
+		return v.disk.File.Name + " was"
+	case v.initrd != nil:
+		return v.initrd.File.Name + " was"
+	}
+	return "the system was"
+}
+
 // slowness says where time is lost in a step.
 func slowness(v *sight, step string) (cause, remedy string) {
 	for _, s := range v.files {
-		if s.File.Retransmissions > s.File.Blocks/100 && s.File.Retransmissions > 3 {
-			return fmt.Sprintf("packets are lost on the way: %d of %d blocks of %s were sent again", s.File.Retransmissions, s.File.Blocks, s.File.Name),
-				"look for errors on the ports between the machine and the server; duplex, cable, a full uplink"
+		d := s.File
+		if step == "address" || step == "system" || s.Kind != model.StepRead {
+			continue
 		}
-		if s.File.Via == "tftp" && s.File.RoundTrip > 5*time.Millisecond {
-			return fmt.Sprintf("each block of %s took a round trip of %s", s.File.Name, short(s.File.RoundTrip)),
+		if d.Retransmissions > d.Blocks/100 && d.Retransmissions > 3 {
+			return fmt.Sprintf("packets are lost on the way: %d blocks of %s were sent again, of %d", d.Retransmissions, d.Name, d.Blocks),
+				"look for errors on the switch ports of the machine and the server: duplex, cable, a full uplink"
+		}
+		if d.Via == "tftp" && d.RoundTrip > 5*time.Millisecond {
+			return fmt.Sprintf("each block of %s took a round trip of %s", d.Name, short(d.RoundTrip)),
 				"serve that network from a nearer server, or let the machine read by HTTP"
 		}
 	}
-	if step == "address" {
-		return "the DHCP server answered late, or the switch port came up late", "turn on portfast (edge port) for the ports of machines; see how long the DHCP server takes"
+	switch step {
+	case "address":
+		return "the DHCP server answered late, or the switch port came up late",
+			"turn on portfast (edge port) on the switch ports of machines; look how long the DHCP server takes to answer"
+	case "system":
+		return "the machine, its disk or the installer took long before it used the network", "compare with other machines of the same model"
 	}
 	return "the network or the server had much to do, or the machine itself is slow", "compare with other machines of that network at the same time"
 }
@@ -49,23 +99,14 @@ func kernelRead(v *sight) *finding {
 	if v.kernel == nil && v.disk == nil && !v.windowsRead() {
 		return nil
 	}
-	last := v.lastFile()
-	evidence := []*model.Step{v.config, v.kernel, v.initrd, v.disk}
-	quiet := v.quietFor()
+	names := readNames(v.kernel, v.initrd, v.disk)
 	f := &finding{
-		code: HandedOver, evidence: evidence,
-		text: fmt.Sprintf("%s was read, and nothing was heard in the %s since", readNames(v.kernel, v.initrd, v.disk), short(quiet)),
+		code: HandedOver, detail: "kernel", evidence: []*model.Step{v.config, v.kernel, v.initrd, v.disk},
+		text: fmt.Sprintf("%s was read, and nothing was heard %s", names, v.since()),
 	}
-	if v.windowsRead() && v.kernel == nil {
-		f.text = fmt.Sprintf("%s was read, and nothing was heard in the %s since", last.File.Name, short(quiet))
+	if v.quietFor() >= kernelPatience {
+		f.code, f.detail = InstallerSilent, ""
 	}
-	if quiet < kernelPatience {
-		if v.Over {
-			f.text += "; more may have come after the capture's end"
-		}
-		return f
-	}
-	f.code = InstallerSilent
 	return f
 }
 
@@ -74,75 +115,95 @@ func (v *sight) windowsRead() bool {
 	return v.initrd != nil && strings.HasSuffix(strings.ToLower(v.initrd.File.Name), ".wim")
 }
 
+// loopReads is how often a loader is read before it is a loop: shim reads the
+// next program two or three times in a row, a loop has the loader's own DHCP
+// between its reads.
+const loopReads = 3
+
 // loaderLoop: the same boot program again and again.
 func loaderLoop(v *sight) *finding {
-	if v.kernel != nil || v.disk != nil {
+	if v.loader == nil || v.kernel != nil || v.disk != nil || v.config != nil {
 		return nil
 	}
-	// shim reads the next program two or three times, and firmware a first one
-	// twice: a loop has the loader's DHCP between its reads, or boots that end
-	// alike.
-	asked := 0
-	for _, s := range v.discovers {
-		if s.DHCP.Stage == "ipxe" {
-			asked += s.Times()
-		}
-	}
-	if v.loader != nil && v.config == nil && v.loaderReads[v.loader.File.Name] >= 3 && asked >= 2 {
+	name := v.loader.File.Name
+	if n := v.readsBetweenAsking(name); n >= loopReads {
 		return &finding{
 			code: LoaderLoop, detail: "ipxe", certain: true, evidence: []*model.Step{v.loader},
-			text:  fmt.Sprintf("%s was read %s, and each time the machine asked for an address again", v.loader.File.Name, plural(v.loaderReads[v.loader.File.Name])),
-			cause: "the server that named it takes the loader for firmware and hands it itself",
+			text:  fmt.Sprintf("%s was read %s, and each time the machine asked for an address again", name, plural(n)),
+			cause: "the server that names it takes the loader for firmware and hands it itself again",
 		}
-	}
-	if v.loader == nil {
-		return nil
 	}
 	n, since := 1, v.Boot.Start
 	for _, p := range v.Before {
-		if p.Code != LoaderSilent && p.Code != SecureBootRefused && p.Code != LoaderLoop && p.Code != BootFileWrongArch || since.Sub(p.Last) > 5*time.Minute {
+		if !stuck(p.Code) || since.Sub(p.Last) > 5*time.Minute {
 			break
 		}
 		n++
 		since = p.Last
 	}
-	if n < 3 || v.config != nil {
+	if n < loopReads {
 		return nil
 	}
 	return &finding{
 		code: LoaderLoop, detail: "restarts", evidence: []*model.Step{v.loader},
-		text:   fmt.Sprintf("%s was read in each of %d attempts one after another, and nothing after it", v.loader.File.Name, n),
-		cause:  "the boot program fails or is refused, and firmware starts over",
-		remedy: "look at the machine's screen; try the other boot program (snponly instead of ipxe, or back); see whether Secure Boot is on",
+		text:   fmt.Sprintf("%s was read in each of %d attempts one after another, and nothing after it", name, n),
+		cause:  "the boot program fails or is refused, and the machine starts over",
+		remedy: "look at the machine's screen; see whether Secure Boot is on; give the machine the other boot program (loader = \"…\" in a [[rule]] or [[machine]])",
 	}
+}
+
+func stuck(code string) bool {
+	return code == LoaderSilent || code == SecureBootRefused || code == LoaderLoop || code == BootFileWrongArch
+}
+
+// readsBetweenAsking counts the reads of a file that have a DISCOVER of iPXE
+// between them.
+func (v *sight) readsBetweenAsking(name string) (n int) {
+	fresh := true
+	for i := range v.Boot.Steps {
+		s := &v.Boot.Steps[i]
+		switch {
+		case s.Kind == model.StepDiscover && s.DHCP != nil && s.DHCP.Stage == "ipxe":
+			fresh = true
+		case s.Kind == model.StepRead && s.File != nil && s.File.Name == name && fresh:
+			n++
+			fresh = false
+		}
+	}
+	return n
 }
 
 // scriptRead: a loader read its script and no kernel.
 func scriptRead(v *sight) *finding {
-	if v.config == nil || after(v.loader, v.config) && v.loader.File.Role == model.RoleLoader && !beside(v.loader, v.config) {
+	if v.config == nil || after(v.loader, v.config) && !beside(v.loader) {
 		return nil
 	}
-	target := v.target()
 	f := &finding{
-		code: HandedOver, evidence: []*model.Step{v.loader, v.config},
-		text: fmt.Sprintf("%s was read, and nothing was asked for in the %s since: the machine waits in its menu or started from its own disk", v.config.File.Name, short(v.quietFor())),
+		code: HandedOver, detail: "script", evidence: []*model.Step{v.loader, v.config, v.system},
+		text: fmt.Sprintf("%s was read, and nothing was asked for %s: the machine waits in its menu or started from its own disk", v.config.File.Name, v.since()),
 	}
-	switch target {
+	switch target := v.target(); target {
 	case "", model.TargetMenu, model.TargetLocal:
 	default:
-		f.code = ScriptNotFollowed
+		if v.system != nil {
+			break // it came from somewhere that is not heard here
+		}
+		f.code, f.detail = ScriptNotFollowed, ""
 		f.text = fmt.Sprintf("%s, which starts %s, was read, and its kernel was never asked for", v.config.File.Name, target)
+	}
+	if v.system != nil {
+		f.text = fmt.Sprintf("%s was read, and then a system asked for an address: it started from the machine's own disk, or from a server that is not heard here", v.config.File.Name)
 	}
 	return f
 }
 
 // beside: pxelinux and GRUB read modules after their configuration.
-func beside(a, b *model.Step) bool {
-	switch path.Ext(a.File.Name) {
+func beside(s *model.Step) bool {
+	switch path.Ext(strings.ToLower(s.File.Name)) {
 	case ".c32", ".mod":
 		return true
 	}
-	return path.Dir(a.File.Name) == path.Dir(b.File.Name) && !strings.HasSuffix(a.File.Name, ".efi")
+	return false
 }
 
 // target is what our decision was to end in; "" where none was ours.
@@ -155,46 +216,63 @@ func (v *sight) target() string {
 	return ""
 }
 
+// wrongArch: a boot program that the machine cannot run; nil where it can, or
+// where nothing says so.
+func wrongArch(v *sight, s *model.Step) *finding {
+	arch, built := v.arch(), s.File.Arch
+	if built == "" && s.File.Role == model.RoleLoader {
+		built = record.ArchOf(s.File.Name)
+	}
+	legacy := arch.UEFI() && built == "" && legacyName(s.File.Name)
+	efi := arch == model.ArchBIOS && built == "" && strings.HasSuffix(strings.ToLower(s.File.Name), ".efi")
+	if s.File.Role != model.RoleLoader || arch == "" || !legacy && !efi && (built == "" || built == arch) {
+		return nil
+	}
+	if !arch.UEFI() && arch != model.ArchBIOS {
+		return nil // Raspberry Pi, POWER and s390 have no boot programs of this kind
+	}
+	f := &finding{code: BootFileWrongArch, evidence: []*model.Step{v.ack, s},
+		text: fmt.Sprintf("%s is built for %s, and the machine is %s", s.File.Name, built, arch)}
+	switch {
+	case legacy:
+		f.text = fmt.Sprintf("%s is a boot program for BIOS, and the machine is %s", s.File.Name, arch)
+	case efi:
+		f.text = fmt.Sprintf("%s is a boot program for UEFI, and the machine boots as BIOS", s.File.Name)
+	}
+	if from := v.namedBy(s.File.Name); from != nil && !from.ours {
+		f.remedy = fmt.Sprintf("on the DHCP server %s, name a boot file for each architecture (option 93), or none: hobnail then names the right one", from.addr)
+	}
+	return f
+}
+
 // loaderRead: a boot program was read to its end, and nothing after it.
 func loaderRead(v *sight) *finding {
 	s := v.loader
 	if s == nil {
 		return nil
 	}
-	evidence := []*model.Step{v.ack, s}
-	quiet := short(v.quietFor())
-	arch, built := v.Boot.Arch, s.File.Arch
-	if built != "" && arch != "" && built != arch {
-		return &finding{
-			code: BootFileWrongArch, evidence: evidence,
-			text: fmt.Sprintf("%s is built for %s, and the machine is %s", s.File.Name, built, arch),
-		}
+	if f := wrongArch(v, s); f != nil {
+		return f
 	}
-	if arch == model.ArchBIOS && strings.HasSuffix(strings.ToLower(s.File.Name), ".efi") || arch.UEFI() && legacyName(s.File.Name) {
-		return &finding{
-			code: BootFileWrongArch, evidence: evidence,
-			text: fmt.Sprintf("%s cannot run on %s", s.File.Name, arch),
-		}
-	}
-	if arch.UEFI() && s.File.Refusal != "" {
-		return &finding{
-			code: SecureBootRefused, evidence: evidence,
-			text:  fmt.Sprintf("%s was read to its end, then nothing for %s; with Secure Boot on a machine does not start it: %s", s.File.Name, quiet, s.File.Refusal),
-			cause: fmt.Sprintf("Secure Boot is on, and %s", s.File.Refusal),
-		}
-	}
+	evidence := []*model.Step{v.ack, s, v.system}
 	f := &finding{
 		code: LoaderSilent, evidence: evidence,
-		text: fmt.Sprintf("%s was read to its end, then nothing for %s", s.File.Name, quiet),
+		text: fmt.Sprintf("%s was read to its end, and nothing was heard %s", s.File.Name, v.since()),
+	}
+	if v.arch().UEFI() && s.File.Refusal != "" {
+		f.code = SecureBootRefused
+		f.text = fmt.Sprintf("%s was read to its end, and nothing was heard %s; where Secure Boot is on, a machine does not start it: %s", s.File.Name, v.since(), s.File.Refusal)
+		f.cause = fmt.Sprintf("Secure Boot is on, and %s", s.File.Refusal)
+		return f
 	}
 	switch {
-	case v.WentOn > 0:
-		f.remedy = fmt.Sprintf("look at the machine's screen: %d other boots of this model went on from this program, so that the machine itself is to blame (Secure Boot, its card, memory)", v.WentOn)
+	case v.WentOn > 0 && v.WentOn >= v.Stuck:
+		f.remedy = fmt.Sprintf("look at the machine's screen: %s of this model went on from this program, so look at what is different here: Secure Boot, firmware version, network card, memory", count(v.WentOn, "other boot"))
 	case v.Stuck > 0:
-		f.remedy = fmt.Sprintf("%d other boots of this model ended here too: give it the other boot program (loader = \"…\" in a rule), or turn Secure Boot off once to see whether that is it", v.Stuck)
+		f.remedy = fmt.Sprintf("%s of this model ended here too: give them the other boot program (loader = \"…\" in a [[rule]]), or turn Secure Boot off on one to see whether that is it", count(v.Stuck, "other boot"))
 	}
 	if s.File.Signer != "" {
-		f.cause = fmt.Sprintf("the program is signed (%s); it may still be too old for the machine's revocation list, or not work with its network card, or it waits for a key", s.File.Signer)
+		f.cause = fmt.Sprintf("the program is signed (%s); the machine may still refuse it as revoked or not know the signer, or the program does not work with its network card, or waits for a key", s.File.Signer)
 	}
 	return f
 }
@@ -206,13 +284,6 @@ func legacyName(name string) bool {
 		return true
 	}
 	return false
-}
-
-func orElse(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // readNames lists the files that were read.

@@ -18,8 +18,8 @@ var stepNames = map[string]string{
 func Durations(b *model.Boot) map[string]time.Duration {
 	v := look(Case{Boot: b})
 	all := map[string]time.Duration{}
-	if v.ack != nil && len(v.discovers) > 0 {
-		all["address"] = v.ack.Time.Sub(v.discovers[0].Time)
+	if v.firstAck != nil && len(v.asked) > 0 && !v.firstAck.Time.Before(v.asked[0].Time) {
+		all["address"] = v.firstAck.Time.Sub(v.asked[0].Time)
 	}
 	var loader, kernel time.Duration
 	for _, s := range v.files {
@@ -36,7 +36,7 @@ func Durations(b *model.Boot) map[string]time.Duration {
 	if v.loader != nil {
 		all["loader"] = loader
 	}
-	if v.kernel != nil {
+	if v.kernel != nil || v.disk != nil || v.initrd != nil {
 		all["kernel"] = kernel
 	}
 	if last := v.lastFile(); v.home != nil && last != nil && v.home.Time.After(last.End()) {
@@ -54,8 +54,9 @@ const (
 	slowAlone = 3 * time.Minute
 )
 
-// slowest finds a step that took far longer than usual; "" for none.
-func (v *sight) slowest() (step string, took, usual time.Duration) {
+// slowest finds a step that took far longer than usual; "" for none. Known is
+// false where too few boots came before to say what is usual.
+func (v *sight) slowest() (step string, took, usual time.Duration, known bool) {
 	all := Durations(v.Boot)
 	for _, name := range []string{"address", "loader", "kernel", "system"} {
 		d := all[name]
@@ -68,10 +69,10 @@ func (v *sight) slowest() (step string, took, usual time.Duration) {
 			slow, u = true, slowAlone
 		}
 		if slow && d-u > took-usual {
-			step, took, usual = name, d, u
+			step, took, usual, known = name, d, u, n >= slowSamples
 		}
 	}
-	return step, took, usual
+	return step, took, usual, known
 }
 
 // short writes a duration as people say it.
