@@ -97,6 +97,7 @@ func (m machine) who() record.Who {
 
 func (m machine) dhcp(kind model.StepKind, d model.DHCPStep, from netip.Addr, ours bool) {
 	who := m.who()
+	d.Relay, _ = netip.ParseAddr(m.place)
 	if kind == model.StepAck {
 		who.Addr = d.Address
 	}
@@ -246,7 +247,7 @@ func TestNeighboursTellMore(t *testing.T) {
 		for _, b := range all(t, k) {
 			got[b.MAC] = b.Verdict.Code
 		}
-		if got[mac(1)] != verdict.OfferNotTaken || got[mac(3)] != verdict.NoLease {
+		if got[mac(1)] != verdict.OfferNotTaken || got[mac(3)] != verdict.HelperMissing {
 			t.Errorf("verdicts %v", got)
 		}
 	})
