@@ -41,6 +41,10 @@ var rooms = []room{
 	{"policy", "classify config model wire", true, "the same view, time and facts must give the same decision, in the server and in the simulator"},
 	{"reply", "classify model policy wire", true, "a reply is a function of request and decision"},
 	{"sim", "classify config model policy reply wire", true, "the simulator must not be able to ask a socket or a store: that its answer is the server's is worth something only then"},
+	{"store", "", false, "keys and values; what they mean is nobody's here"},
+	{"store/mem", "store", false, "an engine knows the interface and nothing that is kept by it"},
+	{"store/sqlite", "store", false, "an engine knows the interface and nothing that is kept by it"},
+	{"store/storetest", "store", false, "what every engine passes; only tests import it"},
 	{"event", "model", false, "the catalogue; whoever emits knows it, it knows nobody"},
 	{"lease", "model policy", false, "keeps leases; who gets one is policy's"},
 	{"bootfile", "", false, "name to octets; knows neither machines nor configuration"},
@@ -53,7 +57,7 @@ var rooms = []room{
 	{"boots", "classify model", false, "what is remembered of machines that boot now"},
 	{"record", "classify model wire", true, "the record of a boot must be the same from the server and from a capture"},
 	{"verdict", "model record", true, "the judge sees the record and nothing else: the server and a capture come to the same words"},
-	{"history", "event model record verdict", false, "keeps boots; who tells it of them is the wiring's affair"},
+	{"history", "event model record store verdict", false, "keeps boots; who tells it of them is the wiring's affair"},
 	{"upstream", "classify model policy wire", false, "what is remembered of the site's DHCP servers; what follows from it is policy's"},
 	{"site", "bootfile boots bootscript classify image model nbp policy ramdisk", false, "what a name means here; serves nothing itself"},
 	{"serve/dhcp", "boots classify config event model netio policy reply upstream wire", false, "loops: they know the path of a packet, and not each other"},
@@ -131,7 +135,7 @@ func (r room) allows(imported string) bool {
 	switch {
 	case !ours:
 		return !r.pure || !slices.Contains(impure, imported)
-	case own == "wire/wiretest":
+	case own == "wire/wiretest" || own == "store/storetest":
 		return false
 	}
 	may := strings.Fields(r.may)

@@ -49,6 +49,7 @@ type Archive interface {
 type Keeper struct {
 	archive Archive
 	clock   func() time.Time
+	began   time.Time // boots that began before are another process's
 	// Ended is told of each verdict when it becomes final, for the log and the
 	// metrics; Fault of an archive that fails. Both may be nil.
 	Ended func(*model.Boot)
@@ -88,7 +89,7 @@ type state struct {
 // New makes a keeper; archive may be nil: boots are then kept while they go on.
 func New(archive Archive, clock func() time.Time) *Keeper {
 	k := &Keeper{
-		archive: archive, clock: clock, in: make(chan item, queueDepth), joiner: record.NewJoiner(),
+		archive: archive, clock: clock, began: clock(), in: make(chan item, queueDepth), joiner: record.NewJoiner(),
 		state: map[*model.Boot]*state{}, places: map[string]map[netip.Addr]verdict.Neighbour{},
 		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
 	}

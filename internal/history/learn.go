@@ -25,7 +25,27 @@ const (
 
 func newUsual() *usual { return &usual{last: map[string][]time.Duration{}} }
 
+// learn takes a boot that is newer than all before.
 func (u *usual) learn(b *model.Boot) {
+	u.each(b, func(all []time.Duration, d time.Duration) []time.Duration {
+		if len(all) >= usualOf {
+			all = all[1:]
+		}
+		return append(slices.Clone(all), d)
+	})
+}
+
+// learnOlder takes a boot that is older than all before.
+func (u *usual) learnOlder(b *model.Boot) {
+	u.each(b, func(all []time.Duration, d time.Duration) []time.Duration {
+		if len(all) >= usualOf {
+			return all
+		}
+		return append([]time.Duration{d}, all...)
+	})
+}
+
+func (u *usual) each(b *model.Boot, add func(all []time.Duration, d time.Duration) []time.Duration) {
 	if b.Verdict.Outcome != model.OutcomeOK {
 		return
 	}
@@ -35,10 +55,7 @@ func (u *usual) learn(b *model.Boot) {
 		if all == nil && len(u.last) >= maxUsual {
 			continue
 		}
-		if len(all) >= usualOf {
-			all = all[1:]
-		}
-		u.last[key] = append(slices.Clone(all), d)
+		u.last[key] = add(all, d)
 	}
 }
 

@@ -53,6 +53,7 @@ const (
 	StrayOptions   = "stray-options"
 	LateStart      = "late-start"
 	OtherSystem    = "other-system"
+	CutOff         = "cut-off" // history's
 )
 
 // Entry explains a code: it is the manual's page and the console's list.
@@ -394,5 +395,11 @@ var catalogue = []Entry{
 		Seen:   "the first request that was heard says that the machine has been asking for 12 seconds or more",
 		Cause:  "the switch port comes up late (spanning tree, LACP)",
 		Remedy: "turn on portfast (edge port) on the switch ports of machines",
+	},
+	{
+		Code: CutOff, Outcome: warning, Note: true, Who: You, Title: "hobnail stopped meanwhile",
+		Seen:   "hobnail was stopped while the boot went on, and heard nothing of its end",
+		Cause:  "a restart or a crash of the server",
+		Remedy: "look whether the machine has come up",
 	},
 }
