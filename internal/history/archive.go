@@ -53,12 +53,12 @@ type StoreArchive struct {
 	limits Limits
 
 	mu   sync.Mutex // over pack
-	pack *packer
+	pack packer
 }
 
 // NewArchive makes an archive in a store, which stays the caller's to close.
 func NewArchive(s store.Store, limits Limits) *StoreArchive {
-	return &StoreArchive{store: s, limits: limits, pack: newPacker()}
+	return &StoreArchive{store: s, limits: limits}
 }
 
 // Ambiguous is the error of Load for a beginning that several boots have.
@@ -122,17 +122,14 @@ func (a *StoreArchive) entryOf(b *model.Boot) (entry, error) {
 	if b.ID == "" {
 		return entry{}, errors.New("it has no ID")
 	}
-	whole, err := json.Marshal(b)
-	if err != nil {
-		return entry{}, err
-	}
-	index, err := json.Marshal(brief(b))
-	if err != nil {
-		return entry{}, err
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return entry{b.ID, a.pack.pack(whole), index}, nil
+	boot, err := a.pack.boot(b)
+	if err != nil {
+		return entry{}, err
+	}
+	index, err := a.pack.index(b)
+	return entry{b.ID, boot, index}, err
 }
 
 // brief is a boot as lists have it.
@@ -187,15 +184,6 @@ func complete(tx store.Tx, id string) (string, error) {
 		return found[0], nil
 	}
 	return "", &Ambiguous{ID: id, IDs: found[:min(len(found), candidates)], More: len(found) > candidates}
-}
-
-func unpackBoot(packed []byte) (*model.Boot, error) {
-	whole, err := unpack(packed)
-	if err != nil {
-		return nil, err
-	}
-	b := new(model.Boot)
-	return b, json.Unmarshal(whole, b)
 }
 
 // List implements Archive. Boots come without steps and evidence. One that

@@ -38,7 +38,7 @@ type Archive interface {
 	Save(boots []*model.Boot) error
 	// Load gives a boot by its ID, or by a beginning that only one has.
 	Load(id string) (*model.Boot, error)
-	// List gives the newest boots first, without their steps, until the
+	// List gives the newest boots first, without steps and evidence, until the
 	// function returns false.
 	List(func(*model.Boot) bool) error
 	// Trim drops what is too old or too much.
@@ -384,17 +384,15 @@ func (k *Keeper) Show(id string) (*model.Boot, error) {
 	return k.archive.Load(id)
 }
 
-// List gives the newest boots first, without their steps, as long as want
-// returns true. Those that go on have the verdict of this moment.
+// List gives the newest boots first, without steps and evidence, as long as
+// want returns true. Those that go on have the verdict of this moment.
 func (k *Keeper) List(want func(*model.Boot) bool) error {
 	k.mu.Lock()
 	now := k.clock()
 	open := make([]*model.Boot, 0, len(k.state))
 	for b := range k.state {
 		b.Verdict = verdict.Judge(k.caseOf(b, now))
-		c := *b
-		c.Steps = nil
-		open = append(open, &c)
+		open = append(open, brief(b))
 	}
 	k.mu.Unlock()
 	slices.SortFunc(open, func(a, b *model.Boot) int { return compareIDs(b.ID, a.ID) })

@@ -2,52 +2,74 @@ package history
 
 import (
 	"bytes"
-	"compress/flate"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
+
+	"github.com/klauspost/compress/s2"
+
+	"hobnail/internal/model"
 )
 
-// A packed value begins with an octet that says how it is packed.
-const packedDeflate = 1
+// packedS2 is the octet before a boot that is packed with S2.
+const packedS2 = 1
 
 // maxUnpacked bounds what one boot may become: 256 steps are 100 KiB.
 const maxUnpacked = 16 << 20
 
-// packer packs the JSON of boots. It is not safe for concurrent use.
+// packer writes boots. It is not safe for concurrent use.
 type packer struct {
-	out bytes.Buffer
-	w   *flate.Writer
+	json bytes.Buffer
+	out  []byte
 }
 
-func newPacker() *packer {
-	w, err := flate.NewWriter(nil, flate.BestSpeed)
-	if err != nil {
-		panic(err) // there is such a level
+// boot packs a boot.
+func (k *packer) boot(b *model.Boot) ([]byte, error) {
+	k.json.Reset()
+	if err := encode(&k.json, b); err != nil {
+		return nil, err
 	}
-	return &packer{w: w}
+	k.out = slices.Grow(k.out[:0], 1+s2.MaxEncodedLen(k.json.Len()))[:1]
+	k.out[0] = packedS2
+	n := len(s2.Encode(k.out[1:cap(k.out)], k.json.Bytes()))
+	return bytes.Clone(k.out[:1+n]), nil
 }
 
-// pack packs p. Writing to memory cannot fail.
-func (k *packer) pack(p []byte) []byte {
-	k.out.Reset()
-	k.out.WriteByte(packedDeflate)
-	k.w.Reset(&k.out)
-	_, _ = k.w.Write(p)
-	_ = k.w.Close()
-	return bytes.Clone(k.out.Bytes())
+// index is a boot as lists have it.
+func (k *packer) index(b *model.Boot) ([]byte, error) {
+	k.json.Reset()
+	err := encode(&k.json, brief(b))
+	return bytes.Clone(k.json.Bytes()), err
+}
+
+func encode(to *bytes.Buffer, b *model.Boot) error {
+	e := json.NewEncoder(to)
+	e.SetEscapeHTML(false) // it is no page
+	return e.Encode(b)
+}
+
+// unpackBoot is the reverse of packer.boot.
+func unpackBoot(packed []byte) (*model.Boot, error) {
+	whole, err := unpack(packed)
+	if err != nil {
+		return nil, err
+	}
+	b := new(model.Boot)
+	return b, json.Unmarshal(whole, b)
 }
 
 func unpack(packed []byte) ([]byte, error) {
-	if len(packed) == 0 || packed[0] != packedDeflate {
+	if len(packed) == 0 || packed[0] != packedS2 {
 		return nil, errors.New("it is packed in a way that this hobnail does not know")
 	}
-	p, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed[1:])), maxUnpacked+1))
+	packed = packed[1:]
+	if n, err := s2.DecodedLen(packed); err != nil || n > maxUnpacked {
+		return nil, fmt.Errorf("unpacking it: it would have %d octets, error %v", n, err)
+	}
+	p, err := s2.Decode(nil, packed)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking it: %v", err)
-	}
-	if len(p) > maxUnpacked {
-		return nil, fmt.Errorf("unpacked it has more than %d octets", maxUnpacked)
 	}
 	return p, nil
 }

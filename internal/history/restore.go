@@ -63,6 +63,7 @@ func (k *Keeper) remember(b *model.Boot, done *Restored) {
 	case now.Sub(b.Last) < record.Idle && k.joiner.Adopt(b):
 		// dirty: it is judged and stored with what has changed around it.
 		k.state[b] = &state{dirty: true, told: learned}
+		k.going.Store(b.MAC, true)
 		done.Resumed++
 	default:
 		k.cut(b, now)

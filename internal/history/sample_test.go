@@ -21,8 +21,8 @@ type told struct {
 	step model.Step
 }
 
-// story is what a healthy UEFI machine does behind a relay: 25 steps from its
-// DISCOVER to the installer's first word. No two machines' are alike.
+// story is what a healthy UEFI machine does behind a relay: 29 steps, which the
+// record joins to 25, from its DISCOVER to the installer's first word. No two machines' are alike.
 func story(i int, begin time.Time) []told {
 	mac := model.MAC(fmt.Sprintf("52:54:00:%02x:%02x:%02x", i>>16&255, i>>8&255, i&255))
 	addr := netip.AddrFrom4([4]byte{10, 77, byte(2 + i>>8), byte(i)})
@@ -87,6 +87,9 @@ func story(i int, begin time.Time) []told {
 	file(time.Millisecond, model.StepRead, model.RoleLoader, base+"grubx64.efi", "tftp", 2525424)
 	for _, list := range []string{"command.lst", "fs.lst", "crypto.lst", "terminal.lst"} {
 		file(3*time.Millisecond, model.StepMissing, model.RoleOther, base+"grub/x86_64-efi/"+list, "tftp", 0)
+	}
+	for _, module := range []string{"http.mod", "gzio.mod", "part_gpt.mod", "font.mod"} {
+		file(3*time.Millisecond, model.StepRead, model.RoleOther, base+"grub/x86_64-efi/"+module, "tftp", 9000)
 	}
 	file(3*time.Millisecond, model.StepRead, model.RoleConfig, base+"grub/grub.cfg", "tftp", 1834)
 	file(3*time.Millisecond, model.StepRead, model.RoleConfig, base+"menu.cfg", "tftp", 914)

@@ -7,12 +7,13 @@ import "hobnail/internal/model"
 // machine has a boot open already.
 func (j *Joiner) Adopt(b *model.Boot) bool {
 	k := key(&Who{MAC: b.MAC, Addr: b.Addr})
-	if b.Ended || k == "" || j.open[k] != nil || len(j.open) >= MaxOpen {
+	if b.Ended || k == "" || j.open[k] != nil || len(j.open) >= MaxOpen || j.steps+len(b.Steps) > MaxAllSteps {
 		return false
 	}
 	j.open[k] = b
-	if known := j.addrs[b.Addr]; b.MAC != "" && b.Addr.IsValid() && b.Last.After(known.at) {
-		j.addrs[b.Addr] = claim{b.MAC, b.Last}
+	j.steps += len(b.Steps)
+	if b.Addr.IsValid() && b.Last.After(j.addrs[b.Addr].at) {
+		j.claim(b.MAC, b.Addr, b.Last)
 	}
 	return true
 }
