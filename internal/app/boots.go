@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"time"
 
 	"hobnail/internal/control"
@@ -18,17 +17,16 @@ import (
 
 // keepBoots makes the keeper of boots, and what feeds it.
 func (s *Server) keepBoots(l *Loaded) {
-	archive, err := openBoots(l)
+	var archive history.Archive
+	kept, err := openStore(l)
 	if err != nil {
 		// Machines boot without a history as well.
 		s.tellHistory(err)
-		archive = nil
+	} else {
+		s.store = kept
+		archive = history.NewArchive(kept, limits(l))
 	}
-	var into history.Archive
-	if archive != nil {
-		into = archive
-	}
-	s.history = history.New(into, time.Now)
+	s.history = history.New(archive, time.Now)
 	s.history.Fault = s.tellHistory
 	s.history.Ended = s.tellBoot
 	s.recorder = &recorder{s: s, keep: s.history}
@@ -89,6 +87,11 @@ func (s *Server) historyService(l *Loaded) service {
 				}()
 			}
 		}
+		go func() {
+			if _, err := s.history.Restore(ctx, restored); err != nil {
+				s.tellHistory(err)
+			}
+		}()
 		s.history.Run(ctx)
 		return nil
 	}}
@@ -159,14 +162,12 @@ func ReadBoots(ctx context.Context, l *Loaded, limit int, follow bool, take func
 	if follow {
 		return fmt.Errorf("following boots: %v", err)
 	}
-	archive, err := readBoots(l)
-	if err != nil {
-		return err
-	}
 	n := 0
-	return archive.List(func(b *model.Boot) bool {
-		n++
-		return (limit == 0 || n <= limit) && take(b)
+	return withArchive(l, func(archive history.Archive) error {
+		return archive.List(func(b *model.Boot) bool {
+			n++
+			return (limit == 0 || n <= limit) && take(b)
+		})
 	})
 }
 
@@ -179,14 +180,10 @@ func ShowBoot(l *Loaded, id string) (*model.Boot, error) {
 	if err == nil || !notRunning(err) {
 		return a.Boot, err
 	}
-	archive, err := readBoots(l)
-	if err != nil {
-		return nil, err
-	}
-	return archive.Load(id)
-}
-
-// notRunning reports whether nobody listens for commands.
-func notRunning(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errRefused)
+	var b *model.Boot
+	err = withArchive(l, func(archive history.Archive) (err error) {
+		b, err = archive.Load(id)
+		return err
+	})
+	return b, err
 }

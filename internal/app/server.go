@@ -24,6 +24,7 @@ import (
 	"hobnail/internal/serve/metrics"
 	"hobnail/internal/serve/tftp"
 	"hobnail/internal/site"
+	"hobnail/internal/store"
 	"hobnail/internal/upstream"
 )
 
@@ -56,6 +57,7 @@ type Server struct {
 
 	history  *history.Keeper
 	recorder *recorder
+	store    store.Store // nil where the data directory cannot be written
 }
 
 // running is what a reload replaces, as a whole.
@@ -93,6 +95,9 @@ func Serve(ctx context.Context, opts Options) error {
 	s.opts.Events = event.Sinks{opts.Events, counted}
 	if loaded.Config.History.Keep {
 		s.keepBoots(loaded)
+	}
+	if s.store != nil {
+		defer s.store.Close()
 	}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {

@@ -66,7 +66,7 @@ var rooms = []room{
 	{"serve/metrics", "event", false, "counts events; knows nothing else of the loops"},
 	{"control", "model", false, "carries requests to the server that runs; what is done is the caller's affair"},
 	{"certificate", "", false, "keys and certificates in files; what they are for is the caller's affair"},
-	{"app", "bootfile boots certificate config control event history image lease model nbp netio policy probe ramdisk record serve site upstream wire classify", false, "the wiring: the only room that knows all"},
+	{"app", "bootfile boots certificate config control event history image lease model nbp netio policy probe ramdisk record serve site store store/sqlite upstream wire classify", false, "the wiring: the only room that knows all"},
 	{"cli", "app classify config image model nbp policy sim verdict wire", false, "flags in, text out: no decision is taken here"},
 	{"dhcpsim", "boots classify config event lease model netio policy reply serve wire", false, "a site by chance, with the real server in it; hobnail does not know it"},
 	{"lab/link", "", false, "a cable knows nothing of what passes"},
