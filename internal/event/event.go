@@ -28,6 +28,17 @@ type Event struct {
 	More func() []slog.Attr
 }
 
+// Messages lists the kinds of DHCP message that clients send, as Event.Message
+// has them.
+func Messages() []string {
+	return []string{"DISCOVER", "REQUEST", "DECLINE", "RELEASE", "INFORM", "BOOTP"}
+}
+
+// MessageCodes lists the codes that say what became of a client's DHCP message.
+func MessageCodes() []Code {
+	return []Code{DHCPOffer, DHCPAck, DHCPNak, PXEAck, DHCPIgnored, DHCPDeclined, DHCPReleased}
+}
+
 // Details gives all details.
 func (e Event) Details() []slog.Attr {
 	if e.More == nil {

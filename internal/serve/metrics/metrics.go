@@ -27,11 +27,12 @@ type Pool struct {
 // Metrics counts events, and asks for the rest when somebody looks.
 type Metrics struct {
 	registry  *prometheus.Registry
-	events    *prometheus.CounterVec
+	// events and messages are looked up for every packet, and only read.
+	events    map[event.Code]prometheus.Counter
+	messages  map[string]map[event.Code]prometheus.Counter
 	bytes     *prometheus.CounterVec
 	again     prometheus.Counter
 	durations *prometheus.HistogramVec
-	messages  *prometheus.CounterVec
 	dropped   *prometheus.CounterVec
 	boots     *prometheus.CounterVec
 }
@@ -41,9 +42,7 @@ type Metrics struct {
 func New(version string, pools func() []Pool, programs func() map[string]int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hobnail_events_total", Help: "What happened, by the code of the catalogue.",
-		}, []string{"code"}),
+		events: map[event.Code]prometheus.Counter{}, messages: map[string]map[event.Code]prometheus.Counter{},
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hobnail_file_bytes_total", Help: "Octets of boot files sent.",
 		}, []string{"via"}),
@@ -55,7 +54,10 @@ func New(version string, pools func() []Pool, programs func() map[string]int) *M
 			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800},
 		}, []string{"via"}),
 	}
-	m.messages = prometheus.NewCounterVec(prometheus.CounterOpts{
+	events := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hobnail_events_total", Help: "What happened, by the code of the catalogue.",
+	}, []string{"code"})
+	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hobnail_dhcp_messages_total", Help: "DHCP messages of clients, by kind and by what became of them.",
 	}, []string{"message", "code"})
 	m.dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -65,20 +67,28 @@ func New(version string, pools func() []Pool, programs func() map[string]int) *M
 		Name: "hobnail_boots_total", Help: "Boots that ended, by verdict, architecture and configured subnet.",
 	}, []string{"verdict", "arch", "subnet"})
 	for _, e := range event.Catalogue() {
-		m.events.WithLabelValues(string(e.Code)) // a counter that is 0 can be asked for
+		m.events[e.Code] = events.WithLabelValues(string(e.Code)) // a counter that is 0 can be asked for
+	}
+	for _, kind := range event.Messages() {
+		m.messages[kind] = map[event.Code]prometheus.Counter{}
+		for _, code := range event.MessageCodes() {
+			m.messages[kind][code] = messages.WithLabelValues(kind, string(code))
+		}
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "hobnail_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.events, m.messages, m.dropped, m.boots, m.bytes, m.again, m.durations, build, poolCollector(pools), programCollector(programs),
+	m.registry.MustRegister(events, messages, m.dropped, m.boots, m.bytes, m.again, m.durations, build, poolCollector(pools), programCollector(programs),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 // Emit counts an event. Details that are made on demand are not asked for.
 func (m *Metrics) Emit(e event.Event) {
-	m.events.WithLabelValues(string(e.Code)).Inc()
-	if e.Message != "" {
-		m.messages.WithLabelValues(e.Message, string(e.Code)).Inc()
+	if c := m.events[e.Code]; c != nil {
+		c.Inc()
+	}
+	if c := m.messages[e.Message][e.Code]; c != nil {
+		c.Inc()
 	}
 	if len(e.Attrs) == 0 {
 		return
