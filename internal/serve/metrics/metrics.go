@@ -26,7 +26,7 @@ type Pool struct {
 
 // Metrics counts events, and asks for the rest when somebody looks.
 type Metrics struct {
-	registry  *prometheus.Registry
+	registry *prometheus.Registry
 	// events and messages are looked up for every packet, and only read.
 	events    map[event.Code]prometheus.Counter
 	messages  map[string]map[event.Code]prometheus.Counter
@@ -42,7 +42,7 @@ type Metrics struct {
 func New(version string, pools func() []Pool, programs func() map[string]int) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		events: map[event.Code]prometheus.Counter{}, messages: map[string]map[event.Code]prometheus.Counter{},
+		events:   map[event.Code]prometheus.Counter{}, messages: map[string]map[event.Code]prometheus.Counter{},
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hobnail_file_bytes_total", Help: "Octets of boot files sent.",
 		}, []string{"via"}),
