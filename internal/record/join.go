@@ -54,8 +54,9 @@ type Joiner struct {
 
 // claim is who has an address, and since when we know.
 type claim struct {
-	mac model.MAC
-	at  time.Time
+	mac     model.MAC
+	at      time.Time
+	offered bool // only offered: a Raspberry Pi takes it without a REQUEST
 }
 
 // NewJoiner makes a joiner that knows nothing.
@@ -443,7 +444,12 @@ func (j *Joiner) know(b *model.Boot, who *Who, s *model.Step) {
 	}
 	if who.Addr.IsValid() && !who.Addr.IsUnspecified() {
 		b.Addr = who.Addr
-		j.claim(b.MAC, who.Addr, s.Time)
+		j.claim(who.Addr, claim{mac: b.MAC, at: s.Time})
+	}
+	if s.Kind == model.StepOffer && s.DHCP != nil && s.DHCP.Address.IsValid() {
+		if old, ok := j.addrs[s.DHCP.Address]; !ok || old.offered || s.Time.Sub(old.at) > Idle {
+			j.claim(s.DHCP.Address, claim{mac: b.MAC, at: s.Time, offered: true})
+		}
 	}
 	if c, ok := j.addrs[b.Addr]; ok && c.mac == b.MAC && (s.Kind == model.StepDecline || s.Kind == model.StepRelease) {
 		delete(j.addrs, b.Addr)
@@ -452,13 +458,13 @@ func (j *Joiner) know(b *model.Boot, who *Who, s *model.Step) {
 
 // claim remembers who has an address. Where too many are remembered, those of
 // machines that do not boot now go first.
-func (j *Joiner) claim(mac model.MAC, a netip.Addr, at time.Time) {
-	if mac == "" {
+func (j *Joiner) claim(a netip.Addr, c claim) {
+	if c.mac == "" {
 		return
 	}
 	if _, known := j.addrs[a]; !known && len(j.addrs) >= maxClaims {
-		for old, c := range j.addrs {
-			if j.open[string(c.mac)] == nil {
+		for old, other := range j.addrs {
+			if j.open[string(other.mac)] == nil {
 				delete(j.addrs, old)
 			}
 		}
@@ -466,7 +472,7 @@ func (j *Joiner) claim(mac model.MAC, a netip.Addr, at time.Time) {
 			clear(j.addrs)
 		}
 	}
-	j.addrs[a] = claim{mac, at}
+	j.addrs[a] = c
 }
 
 // ModelOf is what learned behaviour is kept under: the maker's part of the MAC
