@@ -48,6 +48,7 @@ type Joiner struct {
 	open  map[string]*model.Boot // by MAC, or by address where no MAC is known
 	addrs map[netip.Addr]claim
 	steps int // of all open boots
+	most  int // steps: MaxAllSteps but in tests
 	// Closed is told of each boot to which nothing more will be added; may be nil.
 	Closed func(*model.Boot)
 }
@@ -61,7 +62,7 @@ type claim struct {
 
 // NewJoiner makes a joiner that knows nothing.
 func NewJoiner() *Joiner {
-	return &Joiner{open: map[string]*model.Boot{}, addrs: map[netip.Addr]claim{}}
+	return &Joiner{open: map[string]*model.Boot{}, addrs: map[netip.Addr]claim{}, most: MaxAllSteps}
 }
 
 // Open lists the boots that go on, in no order.
@@ -77,7 +78,7 @@ func (j *Joiner) Open() []*model.Boot {
 // a step that belongs to none. The boot is the joiner's own: whoever keeps it
 // copies it. What the step points at is the joiner's from then on.
 func (j *Joiner) Add(who Who, s model.Step) *model.Boot {
-	if j.steps >= MaxAllSteps {
+	if j.steps >= j.most {
 		j.evict()
 	}
 	j.identify(&who, &s)
