@@ -370,7 +370,7 @@ func neverAsked(v *sight) *finding {
 	case strings.Contains(name, "://"):
 		f.detail = "http"
 		f.cause = "the HTTP port is blocked between the machine and this server, or the firmware takes HTTPS only: its screen then says \"only HTTPS connection is allowed\""
-		f.remedy = "open the HTTP port both ways (hobnail ports prints the rules); where the screen asks for HTTPS, set https = \":8443\" in [server] and enrol its certificate in the machine's setup, or let the machine boot by PXE"
+		f.remedy = "open the HTTP port both ways (hobnail ports prints the rules); where the screen asks for HTTPS, allow HTTP in the machine's setup, or let the machine boot by PXE"
 	case !v.complete():
 		f.detail = "split-offer"
 		f.cause = "the firmware ignores boot data that comes in an offer of its own (some HP and old Dell do), or the way from the machine to the TFTP server is blocked: route, firewall, VLAN"
