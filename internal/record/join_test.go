@@ -426,7 +426,7 @@ func TestAnyOrder(t *testing.T) {
 			kept += count(b)
 			judgeTwice(t, b)
 		}
-		added, now := 0, at(0)
+		added, begun, now := 0, 0, at(0)
 		pauses := []time.Duration{0, time.Millisecond, time.Second, 4 * time.Second, 20 * time.Second, 2 * time.Minute, time.Hour}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now = now.Add(rapid.SampledFrom(pauses).Draw(t, "pause"))
@@ -434,6 +434,9 @@ func TestAnyOrder(t *testing.T) {
 			who, s := draw(t, now.Add(-time.Duration(rapid.IntRange(0, 9).Draw(t, "late"))*50*time.Millisecond))
 			if b := j.Add(who, s); b != nil {
 				added++
+				if s.Kind == model.StepAsked {
+					begun++ // its end may come, and is one step with it
+				}
 				if b.Ended || b.Last.Before(b.Start) {
 					t.Fatalf("a step went to %+v", b)
 				}
@@ -444,8 +447,8 @@ func TestAnyOrder(t *testing.T) {
 			}
 		}
 		j.EndAll()
-		if kept != added {
-			t.Fatalf("%d steps were taken, %d are in boots", added, kept)
+		if kept > added || kept < added-begun {
+			t.Fatalf("%d steps were taken, %d of them beginnings of reads, and %d are in boots", added, begun, kept)
 		}
 	})
 }

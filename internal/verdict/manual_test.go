@@ -129,3 +129,35 @@ func TestCatalogueIsACopy(t *testing.T) {
 		t.Errorf("none-such is %+v", e)
 	}
 }
+
+// TestRemediesNameKeysThatExist: what a person is to write into hobnail.toml
+// stands in the manual of the configuration.
+func TestRemediesNameKeysThatExist(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join(wiretest.Root(t), "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range sources {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\b([a-z_]+) = \\"`).FindAllSubmatch(text, -1) {
+			found++
+			if !strings.Contains(string(manual), "`"+string(m[1])+"`") {
+				t.Errorf("%s tells people to write %s, which docs/configuration.md does not know", file, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d keys were found", found)
+	}
+}
