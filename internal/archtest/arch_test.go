@@ -56,6 +56,7 @@ var rooms = []room{
 	{"image", "model", false, "what can be installed; which machine gets it is policy's"},
 	{"boots", "classify model", false, "what is remembered of machines that boot now"},
 	{"record", "classify model wire", true, "the record of a boot must be the same from the server and from a capture"},
+	{"record/recordtest", "model record", false, "boots written down for tests; only tests import it"},
 	{"verdict", "model record", true, "the judge sees the record and nothing else: the server and a capture come to the same words"},
 	{"history", "event model record store verdict", false, "keeps boots; who tells it of them is the wiring's affair"},
 	{"upstream", "classify model policy wire", false, "what is remembered of the site's DHCP servers; what follows from it is policy's"},

@@ -90,7 +90,6 @@ func Reply(t time.Time, p *dhcp4.Packet, from netip.AddrPort) (Who, model.Step, 
 		File: bootFile(p), Vendor: text(p, dhcp4.OptVendorClass), Message: text(p, dhcp4.OptMessage),
 	}
 	item := vendorOptions(d, p)
-	faults(d, p, kind)
 	server := from.Addr()
 	if id, ok := p.Options.Addr(dhcp4.OptServerID); ok && given(id).IsValid() {
 		server = id
@@ -100,6 +99,7 @@ func Reply(t time.Time, p *dhcp4.Packet, from netip.AddrPort) (Who, model.Step, 
 	if kind == model.StepAck && (from.Port() == dhcp4.BootPort || item) {
 		kind = model.StepTold
 	}
+	faults(d, p, kind)
 	who := Who{MAC: mac}
 	if kind == model.StepAck {
 		who.Addr = d.Address
@@ -169,7 +169,7 @@ func menuFault(v *pxe.VendorOptions) string {
 
 // faults takes what firmware stumbles over in an answer.
 func faults(d *model.DHCPStep, p *dhcp4.Packet, kind model.StepKind) {
-	gives := d.Address.IsValid() && kind != model.StepNak
+	gives := d.Address.IsValid() && (kind == model.StepOffer || kind == model.StepAck)
 	mask, hasMask := p.Options.Addr(dhcp4.OptSubnetMask)
 	d.NoMask = gives && !p.Options.Has(dhcp4.OptSubnetMask)
 	d.NoEnd = p.MissingEnd

@@ -48,19 +48,21 @@ type Joiner struct {
 	open  map[string]*model.Boot // by MAC, or by address where no MAC is known
 	addrs map[netip.Addr]claim
 	steps int // of all open boots
+	most  int // steps: MaxAllSteps but in tests
 	// Closed is told of each boot to which nothing more will be added; may be nil.
 	Closed func(*model.Boot)
 }
 
 // claim is who has an address, and since when we know.
 type claim struct {
-	mac model.MAC
-	at  time.Time
+	mac     model.MAC
+	at      time.Time
+	offered bool // only offered: a Raspberry Pi takes it without a REQUEST
 }
 
 // NewJoiner makes a joiner that knows nothing.
 func NewJoiner() *Joiner {
-	return &Joiner{open: map[string]*model.Boot{}, addrs: map[netip.Addr]claim{}}
+	return &Joiner{open: map[string]*model.Boot{}, addrs: map[netip.Addr]claim{}, most: MaxAllSteps}
 }
 
 // Open lists the boots that go on, in no order.
@@ -76,7 +78,7 @@ func (j *Joiner) Open() []*model.Boot {
 // a step that belongs to none. The boot is the joiner's own: whoever keeps it
 // copies it. What the step points at is the joiner's from then on.
 func (j *Joiner) Add(who Who, s model.Step) *model.Boot {
-	if j.steps >= MaxAllSteps {
+	if j.steps >= j.most {
 		j.evict()
 	}
 	j.identify(&who, &s)
@@ -443,7 +445,12 @@ func (j *Joiner) know(b *model.Boot, who *Who, s *model.Step) {
 	}
 	if who.Addr.IsValid() && !who.Addr.IsUnspecified() {
 		b.Addr = who.Addr
-		j.claim(b.MAC, who.Addr, s.Time)
+		j.claim(who.Addr, claim{mac: b.MAC, at: s.Time})
+	}
+	if s.Kind == model.StepOffer && s.DHCP != nil && s.DHCP.Address.IsValid() {
+		if old, ok := j.addrs[s.DHCP.Address]; !ok || old.offered || s.Time.Sub(old.at) > Idle {
+			j.claim(s.DHCP.Address, claim{mac: b.MAC, at: s.Time, offered: true})
+		}
 	}
 	if c, ok := j.addrs[b.Addr]; ok && c.mac == b.MAC && (s.Kind == model.StepDecline || s.Kind == model.StepRelease) {
 		delete(j.addrs, b.Addr)
@@ -452,13 +459,13 @@ func (j *Joiner) know(b *model.Boot, who *Who, s *model.Step) {
 
 // claim remembers who has an address. Where too many are remembered, those of
 // machines that do not boot now go first.
-func (j *Joiner) claim(mac model.MAC, a netip.Addr, at time.Time) {
-	if mac == "" {
+func (j *Joiner) claim(a netip.Addr, c claim) {
+	if c.mac == "" {
 		return
 	}
 	if _, known := j.addrs[a]; !known && len(j.addrs) >= maxClaims {
-		for old, c := range j.addrs {
-			if j.open[string(c.mac)] == nil {
+		for old, other := range j.addrs {
+			if j.open[string(other.mac)] == nil {
 				delete(j.addrs, old)
 			}
 		}
@@ -466,7 +473,7 @@ func (j *Joiner) claim(mac model.MAC, a netip.Addr, at time.Time) {
 			clear(j.addrs)
 		}
 	}
-	j.addrs[a] = claim{mac, at}
+	j.addrs[a] = c
 }
 
 // ModelOf is what learned behaviour is kept under: the maker's part of the MAC

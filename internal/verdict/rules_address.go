@@ -129,12 +129,13 @@ func bootService(v *sight) *finding {
 	if f := lured(v); f != nil && len(v.own) > 0 {
 		return f
 	}
-	f := &finding{code: BootServiceSilent, detail: why, evidence: []*model.Step{v.asks[0], s},
+	f := &finding{code: BootServiceSilent, evidence: []*model.Step{v.asks[0], s},
 		text: fmt.Sprintf("the machine asked the boot service on port 4011 of %s %s, and got no answer", addrOr(s.Server, "this server"), plural(times))}
-	if text != "" {
+	if why != "" {
+		f.code, f.detail = NoAnswer, why
 		f.text += ": " + text
 		f.remedy = silenceRemedies[why]
-		f.who = You
+		return f.ofSilence(why)
 	}
 	for _, srv := range v.servers {
 		if o := srv.lure(); o != nil {
@@ -369,7 +370,7 @@ func neverAsked(v *sight) *finding {
 	case strings.Contains(name, "://"):
 		f.detail = "http"
 		f.cause = "the HTTP port is blocked between the machine and this server, or the firmware takes HTTPS only: its screen then says \"only HTTPS connection is allowed\""
-		f.remedy = "open the HTTP port both ways (hobnail ports prints the rules); where the screen asks for HTTPS, set https = \":8443\" in [server] and enrol its certificate in the machine's setup, or let the machine boot by PXE"
+		f.remedy = "open the HTTP port both ways (hobnail ports prints the rules); where the screen asks for HTTPS, allow HTTP in the machine's setup, or let the machine boot by PXE"
 	case !v.complete():
 		f.detail = "split-offer"
 		f.cause = "the firmware ignores boot data that comes in an offer of its own (some HP and old Dell do), or the way from the machine to the TFTP server is blocked: route, firewall, VLAN"
@@ -614,7 +615,7 @@ func (v *sight) we() string {
 // silenceRemedies say what to do about each reason of silence.
 var silenceRemedies = map[string]string{
 	model.SilentDeny:        "nothing, if the machine is not to boot; else change the rule that is named",
-	model.SilentNoProgram:   "put the boot program that is named into the folder that is named, then systemctl reload hobnail",
+	model.SilentNoProgram:   "put the boot program that is named into the folder that is named, then start hobnail again or send it HUP",
 	model.SilentPool:        "make pool larger or lease shorter in that [[subnet]]; hobnail leases shows who has the addresses",
 	model.SilentCircuit:     "look what is at that switch port, or raise per_circuit in that [[subnet]]",
 	model.SilentSubnet:      "add a [[subnet]] for that network, or set dhcp = \"proxy\" or \"merge\" in [server]",

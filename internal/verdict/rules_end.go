@@ -32,8 +32,8 @@ func answerMissing(v *sight) *finding {
 // booted: the system or installer was heard from.
 func booted(v *sight) *finding {
 	home := v.home
-	if home == nil && v.disk != nil && after(v.system, v.disk) && v.lastFile() == v.disk {
-		home = v.system // what the disk holds asks for an address
+	if end := v.lastFile(); home == nil && after(v.system, end) && (end == v.kernel || end == v.initrd || end == v.disk) {
+		home = v.system // what was loaded asks for an address
 	}
 	if home == nil {
 		return nil

@@ -16,7 +16,10 @@ var stepNames = map[string]string{
 
 // Durations measures the steps of a boot, as far as it came.
 func Durations(b *model.Boot) map[string]time.Duration {
-	v := look(Case{Boot: b})
+	return look(Case{Boot: b}).durations()
+}
+
+func (v *sight) durations() map[string]time.Duration {
 	all := map[string]time.Duration{}
 	if v.firstAck != nil && len(v.asked) > 0 && !v.firstAck.Time.Before(v.asked[0].Time) {
 		all["address"] = v.firstAck.Time.Sub(v.asked[0].Time)
@@ -57,7 +60,7 @@ const (
 // slowest finds a step that took far longer than usual; "" for none. Known is
 // false where too few boots came before to say what is usual.
 func (v *sight) slowest() (step string, took, usual time.Duration, known bool) {
-	all := Durations(v.Boot)
+	all := v.durations()
 	for _, name := range []string{"address", "loader", "kernel", "system"} {
 		d := all[name]
 		u, n := time.Duration(0), 0

@@ -320,7 +320,9 @@ func (p *parser) server(verb string, a *args) (Event, error) {
 		case "no43":
 			d.Vendor43, d.Bypass = false, false
 		case "proxy", "merge":
-			d.Style = w
+			if name == "here" {
+				d.Style = w
+			}
 		case "target":
 			d.Target = a.next()
 		case "relay":
