@@ -13,7 +13,7 @@ func (j *Joiner) Adopt(b *model.Boot) bool {
 	j.open[k] = b
 	j.steps += len(b.Steps)
 	if b.Addr.IsValid() && b.Last.After(j.addrs[b.Addr].at) {
-		j.claim(b.MAC, b.Addr, b.Last)
+		j.claim(b.Addr, claim{mac: b.MAC, at: b.Last})
 	}
 	return true
 }

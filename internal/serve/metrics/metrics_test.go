@@ -84,6 +84,8 @@ func TestManualHasEveryMetric(t *testing.T) {
 	}
 	m := New("1", func() []Pool { return []Pool{{Subnet: "10.77.2.0/24"}} }, func() map[string]int { return nil })
 	m.Emit(event.Event{Code: event.FileRead, Attrs: []slog.Attr{slog.String("via", "http")}})
+	m.Emit(event.Event{Code: event.DHCPDropped})
+	m.Emit(event.Event{Code: event.BootEnded, Attrs: []slog.Attr{slog.String("verdict", "booted")}})
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -92,14 +94,12 @@ func TestManualHasEveryMetric(t *testing.T) {
 		if !strings.HasPrefix(f.GetName(), "hobnail_") {
 			continue
 		}
-		row := "| `" + f.GetName() + "` | "
-		for i, l := range f.GetMetric()[0].GetLabel() {
-			if i > 0 {
-				row += ", "
-			}
-			row += "`" + l.GetName() + "` "
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+l.GetName()+"`")
 		}
-		if !strings.Contains(string(manual), strings.TrimRight(row, " ")) {
+		row := "| `" + f.GetName() + "` | " + strings.Join(labels, ", ")
+		if !strings.Contains(string(manual), row) {
 			t.Errorf("docs/metrics.md has no row %s", row)
 		}
 	}
