@@ -24,7 +24,7 @@ func (s *Site) CiscoACL() string {
 		last := ""
 		for _, r := range s.filtered(list.inbound) {
 			if r.ID != last {
-				w.linef(" remark %.80s", asciiText(r.ID+": "+r.What))
+				w.line(" remark " + remark(r))
 				last = r.ID
 			}
 			w.line(" " + ciscoRule(r))
@@ -32,6 +32,15 @@ func (s *Site) CiscoACL() string {
 		w.line("!")
 	}
 	return w.String()
+}
+
+// remark says what a rule is for, in the 100 characters that IOS keeps.
+func remark(r Rule) string {
+	text := asciiText(r.ID + ": " + r.What)
+	if len(text) > 100 {
+		text = text[:strings.LastIndexByte(text[:101], ' ')]
+	}
+	return text
 }
 
 // ciscoRule writes an entry, or one for each port of a list. Access lists have

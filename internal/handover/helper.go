@@ -60,8 +60,8 @@ func (h Helper) about() string {
 // HelperText writes what a maker's routers are told. Interfaces are not known
 // here: INTERFACE stands for each.
 func (s *Site) HelperText(router string) string {
-	mark := map[string]string{"cisco": "! ", "juniper": "# ", "aruba": "; ", "mikrotik": "# "}[router]
-	maker := map[string]string{"cisco": "Cisco IOS", "juniper": "Junos", "aruba": "Aruba (AOS-CX and AOS-S)", "mikrotik": "RouterOS"}[router]
+	mark := map[string]string{"cisco": "! ", "juniper": "# ", "aruba": "! ", "mikrotik": "# "}[router]
+	maker := map[string]string{"cisco": "Cisco IOS", "juniper": "Junos", "aruba": "Aruba AOS-CX (AOS-S has the same line below vlan NUMBER)", "mikrotik": "RouterOS"}[router]
 	var w writer
 	helpers := s.Helpers()
 	if len(helpers) == 0 {

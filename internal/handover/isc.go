@@ -14,29 +14,36 @@ func (d *DHCP) ISC() string {
 	w.line("option hobnail-ipxe code 175 = string;")
 	w.line(`class "hobnail" {`)
 	w.line("  match if exists hobnail-arch;")
-	iPXE := `(exists hobnail-ipxe or option user-class = "iPXE")`
-	word := "if"
-	for _, b := range d.Boots {
-		condition := iscCodes(b.Codes)
-		switch b.Client {
-		case ClientIPXE:
-			condition = iPXE + " and " + condition
-		case ClientPXE:
-			condition = "not " + iPXE + " and " + condition
-		}
-		w.linef("  %s %s {", word, condition)
-		word = "elsif"
-		if b.Client == ClientHTTP {
-			w.linef("    option vendor-class-identifier %s;", iscText("HTTPClient"))
-		}
-		if b.Next.IsValid() {
-			w.linef("    next-server %s;", b.Next)
-		}
-		w.linef("    filename %s; # %s", iscText(b.File), b.Why)
-		w.line("  }")
-	}
+	w.line(`  if exists hobnail-ipxe or option user-class = "iPXE" {`)
+	d.iscBranches(&w, "    ", func(c Client) bool { return c == ClientIPXE })
+	w.line("  } else {")
+	d.iscBranches(&w, "    ", func(c Client) bool { return c != ClientIPXE })
+	w.line("  }")
 	w.line("}")
 	return w.String()
+}
+
+// iscBranches tells the architectures of some clients apart. dhcpd reads no
+// "and" behind a bracket, so who asks is a question around this one.
+func (d *DHCP) iscBranches(w *writer, indent string, wanted func(Client) bool) {
+	word := "if"
+	for _, b := range d.Boots {
+		if !wanted(b.Client) {
+			continue
+		}
+		w.linef("%s%s %s {", indent, word, iscCodes(b.Codes))
+		word = "} elsif"
+		if b.Client == ClientHTTP {
+			w.linef("%s  option vendor-class-identifier %s;", indent, iscText("HTTPClient"))
+		}
+		if b.Next.IsValid() {
+			w.linef("%s  next-server %s;", indent, b.Next)
+		}
+		w.linef("%s  filename %s; # %s", indent, iscText(b.File), b.Why)
+	}
+	if word != "if" {
+		w.line(indent + "}")
+	}
 }
 
 // iscCodes compares the first of a client's architectures.
@@ -45,7 +52,7 @@ func iscCodes(list []uint16) string {
 	for _, c := range list {
 		all = append(all, fmt.Sprintf("substring(option hobnail-arch, 0, 2) = %02x:%02x", c>>8, c&255))
 	}
-	return "(" + strings.Join(all, " or ") + ")"
+	return strings.Join(all, " or ")
 }
 
 // iscText quotes text as dhcpd and RouterOS read it, with a backslash before what

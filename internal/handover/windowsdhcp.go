@@ -15,11 +15,12 @@ func (d *DHCP) WindowsDHCP() string {
 		"Policies of the names below are made anew.")
 	w.line("$ErrorActionPreference = 'Stop'")
 	w.line("$scopes = " + d.scopes())
-	w.line("$classes = Get-DhcpServerv4Class")
+	w.line("$class = @{}")
 	w.line("function Add-Class($Name, $Type, $Data) {")
-	w.line("  if (-not ($classes | Where-Object { $_.Name -eq $Name -and $_.Type -eq $Type })) {")
-	w.line("    Add-DhcpServerv4Class -Name $Name -Type $Type -Data $Data")
-	w.line("  }")
+	w.line("  # Another name may have the data already, and there can be only one.")
+	w.line("  $have = @(Get-DhcpServerv4Class -Type $Type | Where-Object { $_.AsciiData -ceq $Data -or $_.Name -eq $Name })")
+	w.line("  if ($have.Count -eq 0) { Add-DhcpServerv4Class -Name $Name -Type $Type -Data $Data; $class[$Name] = $Name }")
+	w.line("  else { $class[$Name] = $have[0].Name }")
 	w.line("}")
 	w.line("if (-not (Get-DhcpServerv4OptionDefinition | Where-Object { $_.OptionId -eq 60 -and -not $_.VendorClass })) {")
 	w.line("  Add-DhcpServerv4OptionDefinition -OptionId 60 -Name 'Vendor class' -Type String")
@@ -87,9 +88,11 @@ func (p windowsPolicy) vendorClass() string {
 }
 
 func (p windowsPolicy) write(w *writer) {
-	condition := "-Condition Or -VendorClass EQ," + psText(p.vendorClass()+"*")
+	// The asterisk has the server compare beginnings.
+	starts := func(name string) string { return "($class[" + psText(name) + "] + '*')" }
+	condition := "-Condition Or -VendorClass EQ," + starts(p.vendorClass())
 	if p.user != "" {
-		condition = "-Condition And -UserClass EQ," + psText(p.user+"*") + " -VendorClass EQ," + psText(p.vendorClass()+"*")
+		condition = "-Condition And -UserClass EQ," + starts(p.user) + " -VendorClass EQ," + starts(p.vendorClass())
 	}
 	w.linef("  Add-DhcpServerv4Policy -ScopeId $scope -Name %s %s # %s", psText(p.name), condition, p.boot.Why)
 	value := func(option int, text string) {
