@@ -97,15 +97,19 @@ func (s *Site) DHCP() (*DHCP, error) {
 // octet that ends it (RFC 2131 section 2).
 const maxBootFile = 127
 
-// add leaves out what no client asks for, and names that a DHCP server could
-// read as something else: the user's own programs may be called much.
+// add leaves out what no client asks for, and what no packet holds.
 func (d *DHCP) add(b Boot) {
-	tidy := !strings.ContainsFunc(strings.ReplaceAll(b.File, netXMAC, ""), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-/:", r))
-	})
-	if len(b.Codes) > 0 && tidy && len(b.File) <= maxBootFile {
+	if len(b.Codes) > 0 && len(b.File) <= maxBootFile {
 		d.Boots = append(d.Boots, b)
 	}
+}
+
+// tidy reports whether a name or URL has nothing in it that any of the
+// languages here could take for more than a letter.
+func tidy(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-/:", r))
+	})
 }
 
 func firmwareOf(a model.Arch) model.Firmware {

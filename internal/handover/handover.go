@@ -119,7 +119,9 @@ func (*NoNetwork) Error() string {
 // Survey finds the networks and, for each, the address that machines reach the
 // server by. The error is *UnknownAddress or *NoNetwork.
 func Survey(cfg *config.Config, f Facts) (*Site, error) {
-	s := &Site{Config: cfg, Answer: f.AnswerPorts, Single: cfg.TFTP.SinglePort, Programs: f.Programs, Downloads: f.Downloads}
+	s := &Site{Config: cfg, Answer: f.AnswerPorts, Single: cfg.TFTP.SinglePort, Downloads: f.Downloads}
+	// The inventory takes no other names; here one would be taken for a command.
+	s.Programs = slices.DeleteFunc(slices.Clone(f.Programs), func(p Program) bool { return !tidy(p.File) })
 	if s.Single {
 		s.Answer = port(tftpPort)
 	}

@@ -15,7 +15,7 @@ func (w *writer) linef(format string, args ...any) { fmt.Fprintf(w, format+"\n",
 
 // head writes what a text is for, behind a language's mark of a comment.
 func (w *writer) head(mark string, s *Site, about string, more ...string) {
-	w.line(mark + "hobnail, server " + plain(s.Config.Server.Name) + ": " + about)
+	w.line(mark + "hobnail, server " + orWord(plain(s.Config.Server.Name), "without a name") + ": " + about)
 	for _, line := range more {
 		w.line(strings.TrimRight(mark+line, " "))
 	}
