@@ -76,7 +76,7 @@ func leaves(c *cobra.Command) []*cobra.Command {
 		switch {
 		case sub.Hidden:
 		case sub.HasSubCommands():
-			if sub.Annotations["alone"] != "" {
+			if sub.Use != sub.Name() { // does something by itself as well
 				all = append(all, sub)
 			}
 			all = append(all, leaves(sub)...)
