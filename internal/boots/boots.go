@@ -7,6 +7,7 @@ package boots
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"hobnail/internal/classify"
@@ -57,9 +58,12 @@ func (m *Memory) Heard(f *classify.Facts, address netip.Addr) {
 	}
 }
 
-// Read remembers that an address read a file that was meant for a machine.
+// Read remembers that an address read a file that was meant for a machine. A
+// name that carries none says the architecture alone, and that whoever had the
+// address before is gone: another DHCP server, which names files for everybody,
+// may have given it to somebody else since.
 func (m *Memory) Read(address netip.Addr, p model.BootPath) {
-	if p.MAC == "" {
+	if p.MAC == "" && !slices.Contains(model.Archs(), p.Arch) {
 		return
 	}
 	m.mu.Lock()

@@ -25,6 +25,7 @@ func firmware(mac model.MAC) *classify.Facts {
 // TestByAddr: who reads from an address, by what was heard and read before.
 func TestByAddr(t *testing.T) {
 	shim := model.BootPath{MAC: lab1, Arch: model.ArchIA32, File: "grubia32.efi"}
+	nobodys := model.BootPath{Arch: model.ArchX64, File: "shimx64.efi"}
 	for _, tc := range []struct {
 		name  string
 		teach func(*boots.Memory)
@@ -39,7 +40,9 @@ func TestByAddr(t *testing.T) {
 		{"an operating system was given the address", func(m *boots.Memory) { m.Heard(&classify.Facts{MAC: lab1}, at50) }, "", "", false},
 		{"the address read a machine's file", func(m *boots.Memory) { m.Read(at50, shim) }, lab1, model.ArchIA32, false},
 		{"the address read a machine's file, seen as IPv6", func(m *boots.Memory) { m.Read(netip.MustParseAddr("::ffff:10.77.2.50"), shim) }, lab1, model.ArchIA32, false},
-		{"the address read nobody's file", func(m *boots.Memory) { m.Read(at50, model.BootPath{Arch: model.ArchX64, File: "shimx64.efi"}) }, "", "", false},
+		{"the address read nobody's file", func(m *boots.Memory) { m.Read(at50, nobodys) }, "", model.ArchX64, false},
+		{"the address read nobody's file of no architecture", func(m *boots.Memory) { m.Read(at50, model.BootPath{Arch: "abacus", File: "x"}) }, "", "", false},
+		{"somebody else has the address since, whom no name carries", func(m *boots.Memory) { m.Read(at50, shim); m.Read(at50, nobodys) }, "", model.ArchX64, false},
 		{"a machine was heard and then read", func(m *boots.Memory) { m.Heard(firmware(lab1), none); m.Read(at50, shim) }, lab1, model.ArchIA32, true},
 		{"the address was given to another since", func(m *boots.Memory) { m.Read(at50, shim); m.Heard(firmware(lab2), at50) }, lab2, model.ArchX64, true},
 	} {

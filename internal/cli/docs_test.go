@@ -17,6 +17,7 @@ import (
 
 	"hobnail/internal/app"
 	"hobnail/internal/event"
+	"hobnail/internal/handover"
 	"hobnail/internal/nbp"
 	"hobnail/internal/sim"
 )
@@ -75,6 +76,9 @@ func leaves(c *cobra.Command) []*cobra.Command {
 		switch {
 		case sub.Hidden:
 		case sub.HasSubCommands():
+			if sub.Use != sub.Name() { // does something by itself as well
+				all = append(all, sub)
+			}
 			all = append(all, leaves(sub)...)
 		default:
 			all = append(all, sub)
@@ -97,6 +101,9 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail nbp licences", []nbp.Licence{}},
 		{"hobnail images show", imageInfo{}},
 		{"hobnail leases list", []leaseInfo{}},
+		{"hobnail ports", handover.Listing{}},
+		{"hobnail ports files", []handover.File{}},
+		{"hobnail ports dhcp", dhcpHandover{}},
 		{"hobnail ca", app.Root{}},
 		{"hobnail version", versionInfo{}},
 	} {

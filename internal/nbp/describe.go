@@ -60,3 +60,16 @@ func (p *Program) describePE(image *peImage, b []byte) {
 	p.SBAT = parseSBAT(image.section(".sbat"))
 	p.Revokes = parseSBATLevel(image.section(".sbatlevel"))
 }
+
+// Signer says of any PE image, such as a kernel with an EFI stub, the digest
+// that firmware knows it by and who signed it, as in Program; both are empty
+// for what is none.
+func Signer(b []byte) (authenticode, signer string) {
+	image, err := parsePE(b)
+	if err != nil {
+		return "", ""
+	}
+	var p Program
+	p.describePE(image, b)
+	return p.Authenticode, p.Signer
+}

@@ -146,6 +146,42 @@ func TestNamesThatLoadersAskFor(t *testing.T) {
 	}
 }
 
+// TestWhatFollowsAPlainName: another DHCP server has sent a machine here, with
+// the same name for everybody. What its loader asks for next, which says
+// nothing of the machine, is for the architecture that it was seen to have.
+func TestWhatFollowsAPlainName(t *testing.T) {
+	for _, tc := range []struct {
+		about, first, next, has, lacks string
+	}{
+		{"GRUB on ARM64", "nbp/uefi-arm64/shimaa64.efi", "/grub/grub.cfg", "/img/debian-arm/linux", "/img/debian/linux"},
+		{"GRUB on x64", "nbp/uefi-x64/shimx64.efi", "/grub/grub.cfg", "/img/debian/linux", "/img/debian-arm/linux"},
+		{"GRUB on a RAM disk", "nbp/uefi-arm64/boot.img", "nbp/uefi-arm64/grub.cfg", "/img/debian-arm/linux", "/img/debian/linux"},
+		{"what shim asks for beside itself", "nbp/uefi-x64/shimx64.efi", "nbp/uefi-x64/grubx64.efi", "MZ", "hostname="},
+		{"GRUB that knows its MAC address", "nbp/uefi-ia32/grubproxyia32.efi", "m/525400000001/uefi-ia32/grub.cfg", "'hostname=lab-01'", "menuentry"},
+		{"iPXE, by its architecture", "nbp/uefi-x64/snponly.efi", "boot.ipxe", "/img/debian/linux", "/img/debian-arm/linux"},
+		{"iPXE, by its MAC address", "nbp/bios/undionly.kpxe", "m/525400000001/bios/boot.ipxe", "hostname=lab-01", "menu "},
+		{"pxelinux", "nbp/bios/pxelinux.0", "nbp/bios/pxelinux.cfg/01-52-54-00-00-00-01", "hostname=lab-01", "LABEL local"},
+		{"U-Boot's script", "nbp/uefi-arm64/boot.scr.uimg", "nbp/uefi-arm64/pxelinux.cfg/default", "debian-arm", "/img/debian/linux"},
+		{"another machine that has the address now", "m/525400000001/uefi-x64/shimx64.efi nbp/uefi-x64/shimx64.efi", "/grub/grub.cfg", "menuentry", "hostname=lab-01"},
+	} {
+		t.Run(tc.about, func(t *testing.T) {
+			s := newSite(t)
+			for name := range strings.FieldsSeq(tc.first) {
+				if _, _, err := read(t, s, name); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			got, _, err := read(t, s, tc.next)
+			if err != nil {
+				t.Fatalf("%s: %v", tc.next, err)
+			}
+			if !strings.Contains(got, tc.has) || strings.Contains(got, tc.lacks) {
+				t.Errorf("%s after %s has no %q, or has %q:\n%.900s", tc.next, tc.first, tc.has, tc.lacks, got)
+			}
+		})
+	}
+}
+
 func TestNamesThatAreNotThere(t *testing.T) {
 	for _, tc := range []struct{ about, name string }{
 		{"nothing", ""},
