@@ -209,7 +209,7 @@ var healthy = []struct{ name, script, want string }{
 		4s    ack dhcp lease 10.0.0.50 pxe
 		5s    ask dhcp
 		5s    told dhcp boots boot/wdsmgfw.efi
-	`, "other-boot-server"},
+	`, "foreign-boot-file/uncontested warning"},
 	{"a capture of WDS", `
 		capture
 		0s    discover firmware uefi-x64
