@@ -293,7 +293,7 @@ var catalogue = []Entry{
 			{"mtu", "small packets passed, and no full block"},
 			{"loss", "it stopped in the middle"},
 			{Elsewhere, "a capture shows that the answer came from another address than was asked"},
-			{"open", "the file is still being read, or its end was not seen"},
+			{"open", "the file is still being read, or its end was not seen; a warning only"},
 		},
 	},
 	{
@@ -344,10 +344,6 @@ var catalogue = []Entry{
 		Seen:   "the last file that the loader asked for was read, and nothing was heard after it",
 		Cause:  "the normal end where a machine starts from its own disk or waits in a menu, or a system that has said nothing yet",
 		Remedy: "nothing, if the machine does what it should",
-		Details: []Detail{
-			{"script", "the loader has its script or menu"},
-			{"kernel", "the kernel was read"},
-		},
 	},
 	{
 		Code: OtherBootServer, Outcome: ok, Title: "another server boots it",

@@ -101,11 +101,11 @@ func kernelRead(v *sight) *finding {
 	}
 	names := readNames(v.kernel, v.initrd, v.disk)
 	f := &finding{
-		code: HandedOver, detail: "kernel", evidence: []*model.Step{v.config, v.kernel, v.initrd, v.disk},
+		code: HandedOver, evidence: []*model.Step{v.config, v.kernel, v.initrd, v.disk},
 		text: fmt.Sprintf("%s was read, and nothing was heard %s", names, v.since()),
 	}
 	if v.quietFor() >= kernelPatience {
-		f.code, f.detail = InstallerSilent, ""
+		f.code = InstallerSilent
 	}
 	return f
 }
@@ -196,7 +196,7 @@ func scriptRead(v *sight) *finding {
 		return nil
 	}
 	f := &finding{
-		code: HandedOver, detail: "script", evidence: []*model.Step{v.loader, v.config, v.system},
+		code: HandedOver, evidence: []*model.Step{v.loader, v.config, v.system},
 		text: fmt.Sprintf("%s was read, and nothing was asked for %s: the machine waits in its menu or started from its own disk", v.config.File.Name, v.since()),
 	}
 	switch target := v.target(); target {
@@ -205,7 +205,7 @@ func scriptRead(v *sight) *finding {
 		if v.system != nil {
 			break // it came from somewhere that is not heard here
 		}
-		f.code, f.detail = ScriptNotFollowed, ""
+		f.code = ScriptNotFollowed
 		f.text = fmt.Sprintf("%s, which starts %s, was read, and its kernel was never asked for", v.config.File.Name, target)
 	}
 	if v.system != nil {

@@ -72,19 +72,19 @@ var rows = []row{
 		60s missing casper/filesystem.size http
 	`, "answer-file-not-found", nil},
 	{"nothing after the kernel", kernel, "installer-silent", nil},
-	{"nothing after the kernel, and it is early", "capture\n" + kernel, "handed-over/kernel", nil},
+	{"nothing after the kernel, and it is early", "capture\n" + kernel, "handed-over", nil},
 	{"kernel read, its initial RAM disk not there", shim + `
 		20s read img/debian-12/linux 8M took 1s
 		22s missing img/debian-12/initrd.gz
 	`, "boot-file-not-found", nil},
-	{"a menu in which nothing happens", shim, "handed-over/script", nil},
+	{"a menu in which nothing happens", shim, "handed-over", nil},
 	{"a menu, then the machine's own disk", shim + `
 		40s discover os
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"the script starts an image, and its kernel is never asked for", strings.ReplaceAll(shim, "lease 10.0.0.50 boots", "target debian-12 lease 10.0.0.50 boots"), "script-not-followed", nil},
 	{"the script starts an image whose kernel is somewhere else, and the system is heard", strings.ReplaceAll(shim, "lease 10.0.0.50 boots", "target debian-12 lease 10.0.0.50 boots") + `
 		60s discover os
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"WinPE asks for an address", `
 		0s  discover firmware uefi-x64
 		0s  offer here lease 10.0.0.50 boots ~/bootmgfw.efi
@@ -522,7 +522,7 @@ var rows = []row{
 		2s  request for here
 		2s  ack here lease 10.0.0.50 boots http://10.0.0.2:8080/~/boot.ipxe
 		3s  read ~/boot.ipxe 2K http
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"the address is in use", dora + `
 		5s  decline for here
 	`, "declined/in-use", nil},
@@ -584,10 +584,17 @@ var rows = []row{
 		40s read ~/shimx64.efi 900K
 		41s read ~/grubx64.efi 3M
 		42s read grub/grub.cfg 1K
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"it is being read", "capture\n" + dora + `
 		5s  begin ~/shimx64.efi
-	`, "transfer-stalled/open", nil},
+	`, "transfer-stalled/open warning", nil},
+
+	{"a capture of ports 67 to 69, which has requests and no data", "capture\n" + dora + `
+		5s  begin ~/shimx64.efi
+		6s  begin ~/grubx64.efi
+		8s  begin grub/grub.cfg
+		9s  begin img/a/linux
+	`, "transfer-stalled/open warning", nil},
 
 	// The boot file itself.
 	{"not found", dora + `
@@ -681,7 +688,7 @@ var rows = []row{
 		9s  request for dhcp
 		9s  ack dhcp lease 10.0.0.50
 		9s  read ~/boot.ipxe 2K http
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"a signed program, then nothing", dora + `
 		5s  read ~/shimx64.efi 900K signer "Microsoft Corporation UEFI CA 2011"
 	`, "loader-silent", nil},
