@@ -160,11 +160,12 @@ var catalogue = []Entry{
 		Details: []Detail{
 			{"next-server", "our boot file was asked for at another server"},
 			{"read", "the other server's boot file was read, and went wrong"},
+			{"uncontested", "the other server named its boot file, and this one did not answer; a warning only, as the rest is not heard here"},
 		},
 	},
 	{
 		Code: SecondDHCPServer, Outcome: failed, Who: Network, Title: "two DHCP servers give addresses",
-		Seen:   "two servers offered different addresses on one link, and the machine took the one that has no boot data, or was refused by one of them",
+		Seen:   "two servers offered different addresses on one link, and the machine took none, or the one that has no boot data, or was refused by one of them",
 		Cause:  "a second DHCP server was switched on: a router, a lab server, or hobnail with dhcp = \"server\" beside the site's own",
 		Remedy: "turn one of them off; where the other is to stay, use dhcp = \"merge\" or \"proxy\" here",
 		Screen: "PXE-E53, PXE-E07, PXE-E16",
@@ -292,13 +293,13 @@ var catalogue = []Entry{
 			{"mtu", "small packets passed, and no full block"},
 			{"loss", "it stopped in the middle"},
 			{Elsewhere, "a capture shows that the answer came from another address than was asked"},
-			{"open", "the file is still being read, or its end was not seen"},
+			{"open", "the file is still being read, or its end was not seen; a warning only"},
 		},
 	},
 	{
 		Code: LoaderSilent, Outcome: failed, Who: You, Title: "the boot program was read, then nothing",
 		Seen:   "a boot program was read to its end, and nothing more was heard",
-		Cause:  "Secure Boot refused it, the program does not work with that network card, or it waits for a key",
+		Cause:  "Secure Boot refused it, the program does not work with that network card, it waits for a key, or the switch port is down too long after the program took the card",
 		Remedy: "look at the machine's screen; give the machine the other boot program (loader = \"…\" in a [[rule]] or [[machine]])",
 		Screen: "Access Denied, Security Violation; iPXE initialising devices",
 	},
@@ -317,6 +318,7 @@ var catalogue = []Entry{
 		Details: []Detail{
 			{"ipxe", "iPXE asks for an address and is handed itself"},
 			{"restarts", "attempt after attempt ends after the same boot program"},
+			{"unheard", "it is read again and again by a machine whose DHCP is not heard here"},
 		},
 	},
 	{
@@ -342,10 +344,6 @@ var catalogue = []Entry{
 		Seen:   "the last file that the loader asked for was read, and nothing was heard after it",
 		Cause:  "the normal end where a machine starts from its own disk or waits in a menu, or a system that has said nothing yet",
 		Remedy: "nothing, if the machine does what it should",
-		Details: []Detail{
-			{"script", "the loader has its script or menu"},
-			{"kernel", "the kernel was read"},
-		},
 	},
 	{
 		Code: OtherBootServer, Outcome: ok, Title: "another server boots it",

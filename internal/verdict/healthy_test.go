@@ -153,7 +153,7 @@ var healthy = []struct{ name, script, want string }{
 		9s    request for dhcp
 		9s    ack dhcp lease 10.0.0.50
 		9s    read ~/boot.ipxe 2K http
-	`, "handed-over/script"},
+	`, "handed-over"},
 	{"merge: our OFFER and dnsmasq's are heard", `
 		0s    discover firmware uefi-x64
 		0s    offer dhcp lease 10.0.0.50 relay here
@@ -209,7 +209,7 @@ var healthy = []struct{ name, script, want string }{
 		4s    ack dhcp lease 10.0.0.50 pxe
 		5s    ask dhcp
 		5s    told dhcp boots boot/wdsmgfw.efi
-	`, "other-boot-server"},
+	`, "foreign-boot-file/uncontested warning"},
 	{"a capture of WDS", `
 		capture
 		0s    discover firmware uefi-x64
@@ -232,7 +232,7 @@ var healthy = []struct{ name, script, want string }{
 		60s   read ~/shimx64.efi 900K
 		61s   read ~/grubx64.efi 3M
 		62s   read grub/grub.cfg 2K
-	`, "handed-over/script"},
+	`, "handed-over"},
 	{"a menu in which somebody thinks for ten minutes", kernelAfter("600s", "602s") + `
 		640s  discover os
 	`, "booted"},
@@ -250,7 +250,7 @@ var healthy = []struct{ name, script, want string }{
 		44s   request for dhcp
 		44s   ack dhcp lease 10.0.0.50
 		45s   read ~/boot.ipxe 2K http
-	`, "handed-over/script"},
+	`, "handed-over"},
 	{"a large image takes a quarter of an hour", `
 		0s    discover firmware uefi-x64
 		0s    offer here lease 10.0.0.50 boots ~/bootmgfw.efi
@@ -262,7 +262,7 @@ var healthy = []struct{ name, script, want string }{
 		8s    read ~/sources/boot.wim 500M took 900s
 		1000s discover os
 	`, "slow/kernel"},
-	{"the boot service on port 4011 names the file", beside4011, "handed-over/script"},
+	{"the boot service on port 4011 names the file", beside4011, "handed-over"},
 	{"NAK for an old address, then a new one", `
 		0s    request ipxe bios address 10.7.0.5
 		0s    nak here
@@ -271,7 +271,7 @@ var healthy = []struct{ name, script, want string }{
 		2s    request for here
 		2s    ack here lease 10.0.0.50 boots http://10.0.0.2:8080/~/boot.ipxe
 		3s    read ~/boot.ipxe 2K http
-	`, "handed-over/script"},
+	`, "handed-over"},
 }
 
 const beside4011 = `

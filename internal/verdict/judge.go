@@ -38,19 +38,26 @@ var rules = []rule{
 	answerMissing,
 	booted,
 	readingNow,
+	loaderLoop,
+	asksAgain,
 	transferEnded,
 	kernelRead,
-	loaderLoop,
+	restartLoop,
 	scriptRead,
 	loaderRead,
 	brokenOff,
+	asksFirst,
+}
+
+// addressRules are those of a machine that asks for an address.
+var addressRules = []rule{
 	declined,
 	turnedAway,
 	addressTaken,
 	refused,
+	secondServer,
 	offered,
 	unanswered,
-	nothing,
 }
 
 // Judge says how a boot ended, or would end if nothing more came.
@@ -62,6 +69,46 @@ func Judge(c Case) model.Verdict {
 		}
 	}
 	return v.verdict(nothing(v))
+}
+
+// asksFirst: no file was asked for, or nothing that counts.
+func asksFirst(v *sight) *finding { return v.address() }
+
+// address judges a machine that asks for an address.
+func (v *sight) address() *finding {
+	for _, r := range addressRules {
+		if f := r(v); f != nil {
+			return f
+		}
+	}
+	return nothing(v)
+}
+
+// asksAgain: after its last file the machine asked for an address once more: a
+// loader that was started, or U-Boot's second try. What came of that counts.
+func asksAgain(v *sight) *finding {
+	steps := v.Boot.Steps
+	at := -1
+	for i := len(steps) - 1; i >= 0 && steps[i].File == nil; i-- {
+		if d := steps[i].DHCP; d != nil && d.Class != "" && steps[i].Kind == model.StepDiscover {
+			at = i
+		}
+	}
+	if at <= 0 || len(v.files) == 0 && v.closed == nil && v.search == nil {
+		return nil
+	}
+	part := *v.Boot
+	part.Steps, part.Start = steps[at:], steps[at].Time
+	c := v.Case
+	c.Boot = &part
+	now := lookWith(c, v.own, v.heard)
+	now.merged = now.merged || v.merged
+	f := now.address()
+	if v.loader != nil && v.asked[len(v.asked)-1].DHCP.Stage == "ipxe" {
+		f.text = fmt.Sprintf("%s was read and started, and now: %s", v.loader.File.Name, f.text)
+		f.evidence = append([]*model.Step{v.loader}, f.evidence...)
+	}
+	return f
 }
 
 func (v *sight) verdict(f *finding) model.Verdict {

@@ -122,11 +122,11 @@ func bootService(v *sight) *finding {
 		times += a.Times()
 	}
 	why, text := v.silence()
-	if why == "" && len(v.asked) == 0 && v.request == nil && v.heard {
+	if why == "" && len(v.asked) == 0 && v.request == nil {
 		return &finding{code: HelperMissing, detail: "discover", evidence: []*model.Step{v.asks[0]},
 			text: "the machine asks the boot service here, and its DISCOVER was never heard"}
 	}
-	if f := lured(v); f != nil && len(v.own) > 0 {
+	if f := lured(v); f != nil && why == "" {
 		return f
 	}
 	f := &finding{code: BootServiceSilent, evidence: []*model.Step{v.asks[0], s},
@@ -136,14 +136,6 @@ func bootService(v *sight) *finding {
 		f.text += ": " + text
 		f.remedy = silenceRemedies[why]
 		return f.ofSilence(why)
-	}
-	for _, srv := range v.servers {
-		if o := srv.lure(); o != nil {
-			f.evidence = append([]*model.Step{o}, f.evidence...)
-			f.cause = fmt.Sprintf("the DHCP server %s says PXEClient (option 60) without boot data in option 43, so the machine asks port 4011, and nothing answers there", srv.addr)
-			f.remedy = fmt.Sprintf("remove option 60 from the DHCP server %s, or start the boot server that is to answer there", srv.addr)
-			f.who = Network
-		}
 	}
 	return f
 }
@@ -175,8 +167,12 @@ func lured(v *sight) *finding {
 func otherServer(v *sight) *finding {
 	a, b := v.twoLessors()
 	r := v.tookOther()
-	if b == nil || r == nil || len(v.ours()) == 0 || !v.weLease() {
+	if b == nil || r == nil && len(v.ours()) > 0 || len(v.ours()) > 0 && !v.weLease() {
 		return nil
+	}
+	if r == nil || len(v.ours()) == 0 {
+		return &finding{code: SecondDHCPServer, evidence: []*model.Step{a.lease, b.lease, v.request, v.ack},
+			text: fmt.Sprintf("%s offered %s and %s offered %s, and neither told the machine what to boot", a.addr, a.lease.DHCP.Address, b.addr, b.lease.DHCP.Address)}
 	}
 	return &finding{code: SecondDHCPServer, evidence: []*model.Step{a.lease, b.lease, r, v.ack},
 		text: fmt.Sprintf("%s offered %s and %s offered %s, and the machine took the one of %s, which knows nothing of what it is to boot",
@@ -251,8 +247,12 @@ func elsewhere(v *sight) *finding {
 		return nil
 	}
 	for _, s := range v.servers {
-		if !s.self && s.bootData() && (s.ours && !v.chosenSelf() || len(v.own) == 0 && (s.lure() == nil || s.told != nil)) {
+		switch {
+		case s.self || !s.bootData():
+		case s.ours && !v.chosenSelf():
 			return otherBoots(s.addr, append(s.said(), v.request, v.ack))
+		case len(v.own) == 0 && (s.lure() == nil || s.told != nil):
+			return uncontested(v, s)
 		}
 	}
 	if r := v.tookOther(); r != nil {
@@ -270,11 +270,29 @@ func otherBoots(a netip.Addr, evidence []*model.Step) *finding {
 		text: fmt.Sprintf("the boot server %s answered as well, and the machine has asked for nothing here: it boots from there", a)}
 }
 
+// uncontested: another boot server answered, and this one had nothing to say.
+// What comes of it is not heard here.
+func uncontested(v *sight, s *server) *finding {
+	f := &finding{code: ForeignBootFile, detail: "uncontested", outcome: model.OutcomeWarning, evidence: append(s.said(), v.request, v.ack),
+		text:   fmt.Sprintf("%s answered the machine and this server did not, so the machine boots from there or not at all", s.addr),
+		cause:  "another boot server is there, and this one is off for that machine or gives such machines no answer",
+		remedy: fmt.Sprintf("nothing, if the machine is to boot from %s; else remove options 66 and 67 (next-server, filename) there, and use dhcp = \"merge\" here", s.addr)}
+	for _, o := range s.said() {
+		if o.DHCP.File != "" {
+			f.text = fmt.Sprintf("%s names the boot file %s on %s, this server did not answer, and no request for a file came here", s.addr, o.DHCP.File, addrOr(nextServer(o), "itself"))
+		}
+	}
+	return f
+}
+
 // turnedAway: this server has a reason not to answer, whatever others do.
 func turnedAway(v *sight) *finding {
 	why, text := v.silence()
 	if why == "" || !v.heard || len(v.own) > 0 || v.touched() || len(v.asks) > 0 {
 		return nil
+	}
+	if why == model.SilentOff && elsewhere(v) != nil {
+		return nil // somebody else is to name the boot file there
 	}
 	return (&finding{code: NoAnswer, detail: why, text: text, remedy: silenceRemedies[why],
 		evidence: []*model.Step{first(v.asked), last(v.silent), v.request, v.ack}}).ofSilence(why)
@@ -432,6 +450,16 @@ func refused(v *sight) *finding {
 	return f
 }
 
+// secondServer: two servers gave addresses, and the machine took neither.
+func secondServer(v *sight) *finding {
+	a, b := v.twoLessors()
+	if b == nil || v.touched() || v.ack != nil && !v.declinedSince() {
+		return nil
+	}
+	return &finding{code: SecondDHCPServer, evidence: []*model.Step{a.lease, b.lease, v.request},
+		text: fmt.Sprintf("%s offered %s and %s offered %s, and the machine took neither", a.addr, a.lease.DHCP.Address, b.addr, b.lease.DHCP.Address)}
+}
+
 // offered: our offer went out, and no REQUEST took it.
 func offered(v *sight) *finding {
 	ours := v.ours()
@@ -550,7 +578,7 @@ func (v *sight) timesOffered() (n int) {
 func (v *sight) splitOffer(dhcp string, evidence []*model.Step) *finding {
 	return &finding{code: OfferNotTaken, detail: "split-offer", evidence: evidence,
 		text:   fmt.Sprintf("%s, %s offered boot data, and the machine asked %s and took neither", dhcp, v.we(), plural(v.timesAsked())),
-		cause:  "the firmware ignores boot data that comes in an offer of its own (some HP and old Dell do), or a switch or relay drops offers without an address (DHCP snooping)",
+		cause:  "the firmware ignores boot data that comes in an offer of its own (some HP and old Dell do), a switch or relay drops offers without an address (DHCP snooping), or the DHCP server's offer does not reach this machine",
 		remedy: "use dhcp = \"merge\" there, which hands the machine one complete offer; or have the DHCP server carry the boot data (hobnail ports prints what to set); or trust this server's switch port (ip dhcp snooping trust)"}
 }
 

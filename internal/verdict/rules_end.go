@@ -101,11 +101,11 @@ func kernelRead(v *sight) *finding {
 	}
 	names := readNames(v.kernel, v.initrd, v.disk)
 	f := &finding{
-		code: HandedOver, detail: "kernel", evidence: []*model.Step{v.config, v.kernel, v.initrd, v.disk},
+		code: HandedOver, evidence: []*model.Step{v.config, v.kernel, v.initrd, v.disk},
 		text: fmt.Sprintf("%s was read, and nothing was heard %s", names, v.since()),
 	}
 	if v.quietFor() >= kernelPatience {
-		f.code, f.detail = InstallerSilent, ""
+		f.code = InstallerSilent
 	}
 	return f
 }
@@ -120,7 +120,7 @@ func (v *sight) windowsRead() bool {
 // between its reads.
 const loopReads = 3
 
-// loaderLoop: the same boot program again and again.
+// loaderLoop: the same boot program again and again within one boot.
 func loaderLoop(v *sight) *finding {
 	if v.loader == nil || v.kernel != nil || v.disk != nil || v.config != nil {
 		return nil
@@ -132,6 +132,23 @@ func loaderLoop(v *sight) *finding {
 			text:  fmt.Sprintf("%s was read %s, and each time the machine asked for an address again", name, plural(n)),
 			cause: "the server that names it takes the loader for firmware and hands it itself again",
 		}
+	}
+	// Where the machine's DHCP is not heard: firmware reads its first program
+	// once, what comes after that may be read several times.
+	if n := v.loader.Times(); len(v.asked) == 0 && v.request == nil && n >= loopReads && v.files[0].File.Name == name {
+		return &finding{
+			code: LoaderLoop, detail: "unheard", evidence: []*model.Step{v.loader},
+			text:  fmt.Sprintf("%s was read %s, and nothing else; the machine's DHCP is not heard here", name, plural(n)),
+			cause: "the DHCP server that names it takes the loader for firmware and hands it itself again, or the program fails and the machine starts over",
+		}
+	}
+	return nil
+}
+
+// restartLoop: attempt after attempt ends after the same boot program.
+func restartLoop(v *sight) *finding {
+	if v.loader == nil || v.config != nil {
+		return nil
 	}
 	n, since := 1, v.Boot.Start
 	for _, p := range v.Before {
@@ -146,7 +163,7 @@ func loaderLoop(v *sight) *finding {
 	}
 	return &finding{
 		code: LoaderLoop, detail: "restarts", evidence: []*model.Step{v.loader},
-		text:   fmt.Sprintf("%s was read in each of %d attempts one after another, and nothing after it", name, n),
+		text:   fmt.Sprintf("%s was read in each of %d attempts one after another, and nothing after it", v.loader.File.Name, n),
 		cause:  "the boot program fails or is refused, and the machine starts over",
 		remedy: "look at the machine's screen; see whether Secure Boot is on; give the machine the other boot program (loader = \"…\" in a [[rule]] or [[machine]])",
 	}
@@ -179,7 +196,7 @@ func scriptRead(v *sight) *finding {
 		return nil
 	}
 	f := &finding{
-		code: HandedOver, detail: "script", evidence: []*model.Step{v.loader, v.config, v.system},
+		code: HandedOver, evidence: []*model.Step{v.loader, v.config, v.system},
 		text: fmt.Sprintf("%s was read, and nothing was asked for %s: the machine waits in its menu or started from its own disk", v.config.File.Name, v.since()),
 	}
 	switch target := v.target(); target {
@@ -188,7 +205,7 @@ func scriptRead(v *sight) *finding {
 		if v.system != nil {
 			break // it came from somewhere that is not heard here
 		}
-		f.code, f.detail = ScriptNotFollowed, ""
+		f.code = ScriptNotFollowed
 		f.text = fmt.Sprintf("%s, which starts %s, was read, and its kernel was never asked for", v.config.File.Name, target)
 	}
 	if v.system != nil {

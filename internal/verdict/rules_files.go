@@ -22,9 +22,10 @@ func readingNow(v *sight) *finding {
 	if s == nil {
 		return nil
 	}
-	f := &finding{code: TransferStalled, detail: "open", evidence: []*model.Step{v.ack, s},
-		text:  fmt.Sprintf("%s is being read", s.File.Name),
-		cause: "the end of the transfer was not seen"}
+	f := &finding{code: TransferStalled, detail: "open", outcome: model.OutcomeWarning, evidence: []*model.Step{v.ack, s},
+		text:   fmt.Sprintf("%s is being read", s.File.Name),
+		cause:  "the end of the transfer was not seen: the capture ended, or leaves the data ports out",
+		remedy: "for a capture, leave no port out (tcpdump -i eth0 -w boot.pcap host ADDRESS or port 67 or port 68) and let it run until the machine has stopped"}
 	if v.Over || v.Boot.Ended {
 		f.text = fmt.Sprintf("%s was being read, and its end was not seen", s.File.Name)
 	}

@@ -85,25 +85,36 @@ type sight struct {
 }
 
 func look(c Case) *sight {
-	v := &sight{Case: c, heard: true}
-	steps := c.Boot.Steps
+	own, heard := ownOf(c.Boot.Steps), !c.Over
+	for i := range c.Boot.Steps {
+		if c.Boot.Steps[i].Frame > 0 {
+			heard = false
+			break
+		}
+	}
+	return lookWith(c, own, heard)
+}
+
+// ownOf finds the addresses of hobnails.
+func ownOf(steps []model.Step) []netip.Addr {
+	var v sight
 	for i := range steps {
 		s := &steps[i]
-		if s.Ours {
-			v.addOwn(s.Server)
-			if s.DHCP != nil && s.DHCP.File != "" {
-				v.addOwn(nextServer(s))
-			}
+		if !s.Ours {
+			continue
 		}
-		if s.Frame > 0 {
-			v.heard = false
+		v.addOwn(s.Server)
+		if s.DHCP != nil && s.DHCP.File != "" {
+			v.addOwn(nextServer(s))
 		}
 	}
-	if c.Over {
-		v.heard = false
-	}
-	for i := range steps {
-		v.take(&steps[i])
+	return v.own
+}
+
+func lookWith(c Case, own []netip.Addr, heard bool) *sight {
+	v := &sight{Case: c, own: own, heard: heard}
+	for i := range c.Boot.Steps {
+		v.take(&c.Boot.Steps[i])
 	}
 	if v.last.IsZero() {
 		v.last = c.Boot.Last

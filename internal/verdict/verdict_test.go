@@ -72,19 +72,19 @@ var rows = []row{
 		60s missing casper/filesystem.size http
 	`, "answer-file-not-found", nil},
 	{"nothing after the kernel", kernel, "installer-silent", nil},
-	{"nothing after the kernel, and it is early", "capture\n" + kernel, "handed-over/kernel", nil},
+	{"nothing after the kernel, and it is early", "capture\n" + kernel, "handed-over", nil},
 	{"kernel read, its initial RAM disk not there", shim + `
 		20s read img/debian-12/linux 8M took 1s
 		22s missing img/debian-12/initrd.gz
 	`, "boot-file-not-found", nil},
-	{"a menu in which nothing happens", shim, "handed-over/script", nil},
+	{"a menu in which nothing happens", shim, "handed-over", nil},
 	{"a menu, then the machine's own disk", shim + `
 		40s discover os
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"the script starts an image, and its kernel is never asked for", strings.ReplaceAll(shim, "lease 10.0.0.50 boots", "target debian-12 lease 10.0.0.50 boots"), "script-not-followed", nil},
 	{"the script starts an image whose kernel is somewhere else, and the system is heard", strings.ReplaceAll(shim, "lease 10.0.0.50 boots", "target debian-12 lease 10.0.0.50 boots") + `
 		60s discover os
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"WinPE asks for an address", `
 		0s  discover firmware uefi-x64
 		0s  offer here lease 10.0.0.50 boots ~/bootmgfw.efi
@@ -272,6 +272,20 @@ var rows = []row{
 	{"two servers' addresses, and ours is taken", strings.Replace(kernel, "4s  request", "1s offer rogue lease 10.0.0.99\n4s request", 1) + `
 		60s discover os
 	`, "booted", nil},
+	{"two servers' addresses, and neither is taken", `
+		0s  discover firmware uefi-x64
+		0s  offer here lease 10.0.0.50 boots ~/shimx64.efi
+		0s  offer rogue lease 10.0.0.99
+		4s  discover again
+	`, "second-dhcp-server", nil},
+	{"two servers' addresses, and no boot data", `
+		capture
+		0s  discover ipxe bios
+		0s  offer dhcp lease 10.0.0.50
+		0s  offer rogue lease 10.0.0.99
+		2s  request for rogue
+		2s  ack rogue lease 10.0.0.99
+	`, "second-dhcp-server", nil},
 	{"the DHCP server's offer has no end, so UEFI drops it", `
 		0s  discover firmware uefi-x64
 		0s  offer dhcp lease 10.0.0.50 no-end
@@ -359,6 +373,16 @@ var rows = []row{
 		4s  ack dhcp lease 10.0.0.50 pxe boots pxe.efi
 		5s  ask dhcp
 		7s  ask dhcp
+	`, "foreign-option-60", nil},
+	{"a proxy that promises port 4011 and does not answer there", `
+		capture
+		0s  discover firmware uefi-x64
+		0s  offer dhcp lease 10.0.0.50
+		0s  offer rogue pxe
+		4s  request for dhcp
+		4s  ack dhcp lease 10.0.0.50
+		5s  ask rogue
+		7s  ask rogue
 	`, "boot-service-silent", nil},
 	{"the same, and somebody answers there", `
 		capture
@@ -431,7 +455,14 @@ var rows = []row{
 		0s  offer dhcp lease 10.0.0.50 boots pxelinux.0
 		4s  request for dhcp
 		4s  ack dhcp lease 10.0.0.50 boots pxelinux.0
-	`, "other-boot-server", nil},
+	`, "foreign-boot-file/uncontested warning", nil},
+	{"the same where DHCP is off here, so that somebody else has to name the file", `
+		0s  discover firmware uefi-x64
+		0s  silent off "DHCP is off there"
+		0s  offer dhcp lease 10.0.0.50 boots shimx64.efi next here
+		4s  request for dhcp
+		4s  ack dhcp lease 10.0.0.50 boots shimx64.efi next here
+	`, "foreign-boot-file/uncontested warning", nil},
 	{"another hobnail's address is taken", `
 		0s  discover firmware uefi-x64
 		0s  offer here lease 10.0.0.50 boots ~/shimx64.efi
@@ -491,7 +522,7 @@ var rows = []row{
 		2s  request for here
 		2s  ack here lease 10.0.0.50 boots http://10.0.0.2:8080/~/boot.ipxe
 		3s  read ~/boot.ipxe 2K http
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"the address is in use", dora + `
 		5s  decline for here
 	`, "declined/in-use", nil},
@@ -553,10 +584,17 @@ var rows = []row{
 		40s read ~/shimx64.efi 900K
 		41s read ~/grubx64.efi 3M
 		42s read grub/grub.cfg 1K
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"it is being read", "capture\n" + dora + `
 		5s  begin ~/shimx64.efi
-	`, "transfer-stalled/open", nil},
+	`, "transfer-stalled/open warning", nil},
+
+	{"a capture of ports 67 to 69, which has requests and no data", "capture\n" + dora + `
+		5s  begin ~/shimx64.efi
+		6s  begin ~/grubx64.efi
+		8s  begin grub/grub.cfg
+		9s  begin img/a/linux
+	`, "transfer-stalled/open warning", nil},
 
 	// The boot file itself.
 	{"not found", dora + `
@@ -650,7 +688,7 @@ var rows = []row{
 		9s  request for dhcp
 		9s  ack dhcp lease 10.0.0.50
 		9s  read ~/boot.ipxe 2K http
-	`, "handed-over/script", nil},
+	`, "handed-over", nil},
 	{"a signed program, then nothing", dora + `
 		5s  read ~/shimx64.efi 900K signer "Microsoft Corporation UEFI CA 2011"
 	`, "loader-silent", nil},
@@ -674,11 +712,43 @@ var rows = []row{
 		12s offer dhcp lease 10.0.0.50 boots snponly.efi
 		13s read ~/snponly.efi 200K
 	`, "loader-loop/ipxe", nil},
+	{"iPXE gets itself again and again from a server that answers instead of us", `
+		0s  read nbp/bios/undionly.kpxe 80K by 10.0.0.50
+		9s  read nbp/bios/undionly.kpxe 80K by 10.0.0.50
+		18s read nbp/bios/undionly.kpxe 80K by 10.0.0.50
+	`, "loader-loop/unheard", nil},
+	{"iPXE runs and is not answered", dora + `
+		5s  read ~/snponly.efi 200K
+		8s  discover ipxe
+		9s  discover again
+		8s  silent pool-empty "no address is free"
+	`, "no-answer/pool-empty", nil},
+	{"iPXE runs, and nobody gives it an address", strings.ReplaceAll(beside, "10.0.0.50", "10.0.0.50") + `
+		5s  read ~/snponly.efi 200K
+		8s  discover ipxe
+		8s  offer here proxy boots http://10.0.0.2:8080/~/boot.ipxe
+		9s  discover again
+	`, "no-lease", nil},
+	{"iPXE runs, and its script is never asked for", dora + `
+		5s  read ~/snponly.efi 200K
+		8s  discover ipxe
+		8s  offer here lease 10.0.0.50 boots http://10.0.0.2:8080/~/boot.ipxe
+		9s  request for here
+		9s  ack here lease 10.0.0.50 boots http://10.0.0.2:8080/~/boot.ipxe
+	`, "boot-file-never-asked/http", nil},
+	{"U-Boot's second try is not answered", `
+		0s  discover firmware uefi-arm64 uboot
+		0s  offer here lease 10.0.0.50 boots ~/boot.scr.uimg
+		0s  request for here
+		0s  ack here lease 10.0.0.50 boots ~/boot.scr.uimg
+		1s  missing boot.scr.uimg
+		20s discover pxe
+		20s silent no-boot-program "none for it"
+	`, "no-answer/no-boot-program", nil},
 	{"iPXE is read twice, by shim's habit", dora + `
 		5s  read ~/ipxe.efi 900K
 		6s  read ~/ipxe.efi 900K
 		7s  read ~/ipxe.efi 900K
-		9s  discover ipxe
 	`, "loader-silent", nil},
 	{"attempt after attempt ends after the same program", dora + `
 		5s  read ~/shimx64.efi 900K
