@@ -11,7 +11,7 @@ KIND ?= uefi-x64-secure
 # Which parts make bench runs, and how often: make bench BENCH=dora ROUNDS=5
 BENCH ?=
 ROUNDS ?= 5
-# How often make proof-kills kills the server
+# How often make proof-kills and proof-history kill
 KILLS ?= 1000
 # How long proof-chaos troubles two servers
 MINUTES ?= 10
@@ -26,7 +26,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm proof-history clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -86,6 +86,9 @@ proof-kills: build ## the server killed KILLS times under 200 exchanges a second
 proof-chaos: build ## two servers, killed, restarted and cut off for MINUTES under load; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo env HOBNAIL_CHAOS=$(MINUTES) go test -tags lab -count=1 -timeout 2h -v -run TestChaos ./internal/lab
+
+proof-history: ## a process that keeps boots killed KILLS times under load; twenty times in make unit
+	HOBNAIL_HISTORY_KILLS=$(KILLS) go test -count=1 -timeout 2h -v -run TestKills ./internal/history
 
 proof-storm: build ## BOOTS machines that boot at once: each leaves the right record, and what that costs; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"hobnail/internal/model"
@@ -42,8 +43,10 @@ func (v *sight) durations() map[string]time.Duration {
 	if v.kernel != nil || v.disk != nil || v.initrd != nil {
 		all["kernel"] = kernel
 	}
-	if last := v.lastFile(); v.home != nil && last != nil && v.home.Time.After(last.End()) {
-		all["system"] = v.home.Time.Sub(last.End())
+	// Its first word: an installer goes on talking for as long as it runs.
+	home := slices.IndexFunc(v.Boot.Steps, func(s model.Step) bool { return s.Kind == model.StepHome })
+	if last := v.lastFile(); home >= 0 && last != nil && v.Boot.Steps[home].Time.After(last.End()) {
+		all["system"] = v.Boot.Steps[home].Time.Sub(last.End())
 	}
 	return all
 }
