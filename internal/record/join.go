@@ -363,6 +363,9 @@ func asSystem(b *model.Boot, s *model.Step) {
 	}
 	switch {
 	case asks(s) && !boots(s):
+		if systemAt(b) >= 0 && b.Steps[systemAt(b)].Kind == model.StepHome {
+			return // it has said so
+		}
 		s.Kind, s.Why, s.Text = model.StepHome, "", "the system asks for an address"
 	case s.File == nil || s.File.Role != model.RoleAnswer:
 	case s.Kind == model.StepRead || s.Kind == model.StepProbe || s.Kind == model.StepAborted:
@@ -370,25 +373,38 @@ func asSystem(b *model.Boot, s *model.Step) {
 	}
 }
 
+// systemAt is the place of the first DHCP without boot data, of the system that
+// was booted if that was heard; -1 for none.
+func systemAt(b *model.Boot) int {
+	at := -1
+	for i := range b.Steps {
+		s := &b.Steps[i]
+		if s.Kind == model.StepHome && s.DHCP != nil {
+			return i
+		}
+		if at < 0 && asks(s) && !boots(s) {
+			at = i
+		}
+	}
+	return at
+}
+
 // worthKeeping leaves out the daily life of a running system: of its DHCP the
-// first request is kept, which says that it runs.
+// first exchange is kept, up to its ACK, which says that it runs.
 func worthKeeping(b *model.Boot, s *model.Step) bool {
-	if s.DHCP == nil || boots(s) || s.File != nil {
+	if s.File != nil || boots(s) || !asks(s) && !answers(s) {
+		return true // with the first word of the system, which is a StepHome
+	}
+	at := systemAt(b)
+	if at < 0 {
 		return true
 	}
-	switch {
-	case s.Kind == model.StepHome, asks(s):
-		for i := range b.Steps {
-			old := &b.Steps[i]
-			if old.Kind == model.StepHome || s.Kind != model.StepHome && asks(old) && !boots(old) {
-				return false
-			}
+	for _, old := range b.Steps[at+1:] {
+		if boots(&old) && asks(&old) {
+			at = -1 // a loader that asked without boot data, and then with
 		}
-	case answers(s):
-		for i := len(b.Steps) - 1; i >= 0; i-- {
-			if old := &b.Steps[i]; asks(old) || old.Kind == model.StepHome && old.DHCP != nil {
-				return boots(old)
-			}
+		if old.Kind == model.StepAck && at >= 0 {
+			return false
 		}
 	}
 	return true

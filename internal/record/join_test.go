@@ -87,7 +87,7 @@ func TestJoin(t *testing.T) {
 			31s request os for dhcp
 			31s ack dhcp lease 10.0.0.51
 			40s read user-data 1K http
-		`, []string{"discover ack read discover request ack read read home home"}},
+		`, []string{"discover ack read discover request ack read read home request ack home"}},
 		{"iPXE takes three minutes for its devices", `
 			0s   discover firmware uefi-x64
 			4s   ack dhcp lease 10.0.0.50
@@ -223,7 +223,7 @@ func TestJoin(t *testing.T) {
 			60s  ack dhcp lease 10.0.0.50
 			900s request os address 10.0.0.50
 			900s ack dhcp lease 10.0.0.50
-		`, []string{"discover ack read discover"}},
+		`, []string{"discover ack read discover offer request ack"}},
 		{"a system that never booted from here", `
 			0s  discover os
 			0s  offer dhcp lease 10.0.0.50
@@ -238,7 +238,7 @@ func TestJoin(t *testing.T) {
 			12s read ~/grub.cfg 1K
 			13s read img/a/linux 8M
 			40s discover os
-		`, []string{"discover ack read discover read read home"}},
+		`, []string{"discover ack read discover ack read read home"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, err := recordtest.Parse(tc.script)

@@ -80,8 +80,9 @@ type sight struct {
 	open                           *model.Step // asked for, and not at its end
 	probe, search                  *model.Step // the last of each
 	probes, searches               int
-	home                           *model.Step
-	last                           time.Time // when the boot, not the system after it, was heard last
+	home                           *model.Step // the first
+	systemAsks                     bool        // what asked last wants no boot data
+	last                           time.Time   // when the boot, not the system after it, was heard last
 }
 
 func look(c Case) *sight {
@@ -145,6 +146,14 @@ func (v *sight) take(s *model.Step) {
 		}
 		v.merged = v.merged || s.Ours && d.Style == string(model.ModeMerge)
 	}
+	switch s.Kind {
+	case model.StepOffer, model.StepAck, model.StepNak:
+		if v.systemAsks {
+			return // what it is told is not for the boot
+		}
+	case model.StepDiscover, model.StepRequest, model.StepInform, model.StepHome:
+		v.systemAsks = s.DHCP != nil && s.DHCP.Class == ""
+	}
 	if v.ofSystem(s) {
 		if v.system == nil {
 			v.system = s
@@ -160,6 +169,12 @@ func (v *sight) take(s *model.Step) {
 	case s.File != nil:
 		v.file(s)
 	case s.Kind == model.StepHome:
+		v.atHome(s)
+	}
+}
+
+func (v *sight) atHome(s *model.Step) {
+	if v.home == nil {
 		v.home = s
 	}
 }
@@ -190,7 +205,7 @@ func (v *sight) dhcp(s *model.Step) {
 	case model.StepDecline:
 		v.decline = s
 	case model.StepHome:
-		v.home = s
+		v.atHome(s)
 	case model.StepOffer, model.StepAck, model.StepNak, model.StepTold:
 		v.answer(s)
 	}
@@ -232,7 +247,7 @@ func (v *sight) answer(s *model.Step) {
 func (v *sight) file(s *model.Step) {
 	switch s.Kind {
 	case model.StepHome:
-		v.home = s
+		v.atHome(s)
 		return
 	case model.StepProbe:
 		v.probe = s
