@@ -19,6 +19,8 @@ MINUTES ?= 10
 BOOTS ?= 5000
 # How many histories proof-sim plays
 SEEDS ?= 10000
+# How large the capture of proof-explain is, in MiB
+CAPTURE ?= 1024
 # How long each fuzz target runs: make fuzz FUZZTIME=1m
 FUZZTIME ?= 10s
 
@@ -26,7 +28,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm proof-history clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm proof-history proof-explain clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -96,6 +98,9 @@ proof-storm: build ## BOOTS machines that boot at once: each leaves the right re
 
 proof-sim: ## SEEDS histories of servers, machines, networks, clocks and disks, by chance
 	go test -count=1 -timeout 12h -v -run TestSeeds ./internal/dhcpsim -seeds $(SEEDS)
+
+proof-explain: ## a capture of CAPTURE MiB: how fast it is read, in how much memory
+	go test -count=1 -timeout 1h -v -run TestBigCapture ./internal/capture -size $(CAPTURE)
 
 clean:
 	rm -rf hobnail build $(NBP)

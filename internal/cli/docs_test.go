@@ -215,9 +215,10 @@ func TestManualExamples(t *testing.T) {
 		if config == nil {
 			t.Fatalf("%s shows no configuration", file)
 		}
-		programs := embeddedNames(t)
+		programs, capture := embeddedNames(t), biosBoot(t)
 		t.Run(file[strings.LastIndex(file, "/")+1:], func(t *testing.T) {
 			s := newScript(t)
+			s.write("boot.pcap", capture)
 			s.write("hobnail.toml", []byte(config[1]+"\n[server]\ndata = \""+s.dir+"\"\n"))
 			for _, p := range programs {
 				if err := s.program([]string{"nbp/" + p}); err != nil {

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	progressAfter = time.Second // a shorter work needs no bar
+	progressPace  = 200 * time.Millisecond
+	progressWidth = 30
+)
+
+// progress is a bar on a person's terminal; in a pipe it says nothing.
+type progress struct {
+	w       io.Writer // nil: nobody watches
+	size    int64     // octets in all; 0: not known
+	began   time.Time
+	drawn   time.Time
+	visible bool
+}
+
+func newProgress(w io.Writer, size int64) *progress {
+	p := &progress{size: size, began: time.Now()}
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.w = w
+		}
+	}
+	return p
+}
+
+// to says how far the work has come.
+func (p *progress) to(octets int64) {
+	now := time.Now()
+	if p.w == nil || now.Sub(p.began) < progressAfter || now.Sub(p.drawn) < progressPace {
+		return
+	}
+	p.drawn, p.visible = now, true
+	fmt.Fprintf(p.w, "\r%s\x1b[K", p.line(octets))
+}
+
+func (p *progress) line(octets int64) string {
+	const mib = 1 << 20
+	if p.size <= 0 {
+		return fmt.Sprintf("%d MiB", octets/mib)
+	}
+	done := int(min(octets, p.size) * progressWidth / p.size)
+	return fmt.Sprintf("[%s%s] %d of %d MiB", strings.Repeat("#", done), strings.Repeat(" ", progressWidth-done), octets/mib, p.size/mib)
+}
+
+// clear takes the bar away, for something else to be written.
+func (p *progress) clear() {
+	if p.visible {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.visible = false
+	}
+}
