@@ -97,6 +97,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail nbp licences", []nbp.Licence{}},
 		{"hobnail images show", imageInfo{}},
 		{"hobnail leases list", []leaseInfo{}},
+		{"hobnail doctor", doctorReport{}},
 		{"hobnail ca", app.Root{}},
 		{"hobnail version", versionInfo{}},
 	} {
