@@ -25,12 +25,20 @@ type progress struct {
 
 func newProgress(w io.Writer, size int64) *progress {
 	p := &progress{size: size, began: time.Now()}
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			p.w = w
-		}
+	if watched(w) {
+		p.w = w
 	}
 	return p
+}
+
+// watched reports whether what is written there is seen by a person.
+func watched(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // to says how far the work has come.
