@@ -143,7 +143,7 @@ func edk2Server(p *dhcp4.Packet) netip.Addr {
 type EDK2Choice struct {
 	By       EDK2Class  // of the offer that decided
 	DHCP     EDK2Offer  // whose address is requested
-	Boot     *EDK2Offer // whose boot file is loaded; nil when port 4011 decides
+	Boot     *EDK2Offer // whose boot file is loaded; nil when port 4011 decides, or would and there is nobody to ask
 	AskFirst netip.Addr // asked at port 4011 before anything is loaded; zero value: nobody
 }
 
