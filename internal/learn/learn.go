@@ -183,7 +183,7 @@ func offerOutcome(b *model.Boot) outcome {
 		return unclear
 	case v.Code == verdict.OfferNotTaken && v.Detail == "split-offer":
 		return bad
-	case v.Code == verdict.BootFileNotAsked:
+	case v.Code == verdict.BootFileNotAsked && (v.Detail == "split-offer" || v.Detail == "boot-service"):
 		return bad // it took an address, and no notice of us
 	}
 	return unclear
