@@ -3,6 +3,7 @@ package learn
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"hobnail/internal/event"
@@ -107,7 +108,7 @@ func (c *Change) Event(now time.Time, options []string) event.Event {
 		attrs = append(attrs, slog.String("remedy", c.Remedy))
 	}
 	if c.About == Offers && c.State == string(out) && len(options) > 0 {
-		attrs = append(attrs, slog.Any("options", options))
+		attrs = append(attrs, slog.String("options", strings.Join(options, "; ")))
 	}
 	return event.Event{Time: now, Code: c.Code(), MAC: c.MAC, Attrs: attrs}
 }

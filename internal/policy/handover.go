@@ -33,15 +33,17 @@ func (p *Policy) HandOver(server netip.Addr, arch model.Arch) (HandOver, error) 
 			h.Codes = append(h.Codes, code)
 		}
 	}
-	kinds := preference(arch, model.ModeServer, false)
-	for _, kind := range kinds {
-		if prog, ok := p.findProgram(arch, kind); ok {
-			h.File = model.BootPath{Arch: arch, File: prog.File}.String()
-			h.Loader = prog.Loader
-			return h, nil
+	prog, ok := p.findCustom(arch)
+	for _, kind := range preference(arch, model.ModeServer, false) {
+		if !ok {
+			prog, ok = p.findProgram(arch, kind)
 		}
 	}
-	return h, fmt.Errorf("there is no boot program for %s", arch)
+	if !ok {
+		return h, fmt.Errorf("there is no boot program for %s", arch)
+	}
+	h.File, h.Loader = model.BootPath{Arch: arch, File: prog.File}.String(), prog.Loader
+	return h, nil
 }
 
 // Lines says it for a person who sets up a DHCP server of whatever make.

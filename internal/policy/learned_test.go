@@ -209,6 +209,10 @@ func TestHandOver(t *testing.T) {
 	if h, err := w.Policy.HandOver(ours, model.ArchBIOS); err != nil || h.File != "nbp/bios/undionly.kpxe" || !slices.Equal(h.Codes, []uint16{0}) {
 		t.Errorf("BIOS: %+v, %v", h, err)
 	}
+	own := newWorldWith(t, "", append(slices.Clone(both[:]), policy.Program{Arch: model.ArchX64, Loader: policy.LoaderCustom, File: "bootmgfw.efi"})...)
+	if h, err := own.Policy.HandOver(ours, model.ArchX64); err != nil || h.File != "nbp/uefi-x64/bootmgfw.efi" {
+		t.Errorf("the user's own: %+v, %v", h, err)
+	}
 	if _, err := w.Policy.HandOver(ours, model.ArchRISCV64); err == nil {
 		t.Error("there is nothing for RISC-V")
 	}
