@@ -74,7 +74,7 @@ func (c *Change) text(machines int) string {
 func remedy(about, kind string) string {
 	switch {
 	case about == Offers:
-		return "use dhcp = \"merge\" there, which hands the machine one complete offer, or give the site's DHCP server the options that are listed"
+		return "use dhcp = \"merge\" there, which hands the machine one complete offer, or give the site's DHCP server the options that are listed (hobnail ports dhcp writes them for its make)"
 	case kind == policy.LoaderIPXE:
 		return "look at the machine's screen; with Secure Boot on nothing unsigned starts: use dhcp = \"merge\" or \"server\", where the signed shim is served, or UEFI HTTP boot"
 	case kind == policy.LoaderPXELinux:
@@ -94,7 +94,7 @@ func (c *Change) Code() event.Code {
 	return event.LearnLoader
 }
 
-// Event tells of the change. options are the lines of policy.HandOver, for an
+// Event tells of the change. options are the lines of handover.Boot, for an
 // offer that no machine takes.
 func (c *Change) Event(now time.Time, options []string) event.Event {
 	attrs := []slog.Attr{slog.String("learned", c.Text), slog.String("about", c.About)}

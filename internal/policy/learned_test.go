@@ -189,34 +189,10 @@ func TestSecureBootsChainIsNeverLeft(t *testing.T) {
 	})
 }
 
-// TestHandOver: what the site's own DHCP server would have to carry.
-func TestHandOver(t *testing.T) {
-	w := newWorldWith(t, "[server]\ndhcp = \"proxy\"\n", both[:]...)
-	h, err := w.Policy.HandOver(ours, model.ArchX64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		"for clients whose option 60 begins with PXEClient and whose option 93 is 7 or 9 (uefi-x64):",
-		"next-server (siaddr): 10.77.2.2",
-		"boot file name (file, option 67): nbp/uefi-x64/shimx64.efi",
-		"TFTP server name (option 66): 10.77.2.2",
-		"option 60 in answers: none, and option 43: none; PXEClient alone sends firmware to port 4011 of that server",
-	}
-	if got := h.Lines(); !slices.Equal(got, want) {
-		t.Errorf("%s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	if h, err := w.Policy.HandOver(ours, model.ArchBIOS); err != nil || h.File != "nbp/bios/undionly.kpxe" || !slices.Equal(h.Codes, []uint16{0}) {
-		t.Errorf("BIOS: %+v, %v", h, err)
-	}
-	own := newWorldWith(t, "", append(slices.Clone(both[:]), policy.Program{Arch: model.ArchX64, Loader: policy.LoaderCustom, File: "bootmgfw.efi"})...)
-	if h, err := own.Policy.HandOver(ours, model.ArchX64); err != nil || h.File != "nbp/uefi-x64/bootmgfw.efi" {
-		t.Errorf("the user's own: %+v, %v", h, err)
-	}
-	if _, err := w.Policy.HandOver(ours, model.ArchRISCV64); err == nil {
-		t.Error("there is nothing for RISC-V")
-	}
-	if policy.OfferDelay > 3*time.Second {
-		t.Error("EDK2 collects offers for four seconds at most")
+// TestOfferDelay: EDK2 collects offers for four seconds, of which merge's own
+// patience may have gone by.
+func TestOfferDelay(t *testing.T) {
+	if policy.OfferDelay+policy.Patience > 3500*time.Millisecond {
+		t.Errorf("%s after %s is too late", policy.OfferDelay, policy.Patience)
 	}
 }
