@@ -60,6 +60,7 @@ var rooms = []room{
 	{"record/recordtest", "model record", false, "boots written down for tests; only tests import it"},
 	{"verdict", "model record", true, "the judge sees the record and nothing else: the server and a capture come to the same words"},
 	{"history", "event model record store verdict", false, "keeps boots; who tells it of them is the wiring's affair"},
+	{"learn", "classify event model policy record verdict", false, "what boots have taught; who gets what is policy's"},
 	{"upstream", "classify model policy wire", false, "what is remembered of the site's DHCP servers; what follows from it is policy's"},
 	{"site", "bootfile boots bootscript classify image model nbp policy ramdisk", false, "what a name means here; serves nothing itself"},
 	{"serve/dhcp", "boots classify config event model netio policy reply upstream wire", false, "loops: they know the path of a packet, and not each other"},

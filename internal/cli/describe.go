@@ -11,6 +11,7 @@ import (
 
 	"hobnail/internal/classify"
 	"hobnail/internal/model"
+	"hobnail/internal/policy"
 	"hobnail/internal/sim"
 	"hobnail/internal/wire/dhcp4"
 )
@@ -23,7 +24,7 @@ type described struct {
 	arch, mac, uuid, relay, stage, server string
 	circuitID, remoteID                   string
 	vendorClass, userClass                string
-	packet                                string
+	packet, offer                         string
 	port                                  uint16
 	http, merge, asJSON                   bool
 }
@@ -43,6 +44,7 @@ func (d *described) addFlags(cmd *cobra.Command) {
 	f.StringVar(&d.packet, "packet", "", "take the request from a `FILE`: the UDP payload, raw or in hexadecimal digits")
 	f.StringVar(&d.server, "server", "", "our `ADDRESS` as the machine reaches it (default [server] address)")
 	f.Uint16Var(&d.port, "port", 67, "`PORT` that the request comes to: 67, or 4011 for the boot service")
+	f.StringVar(&d.offer, "offer", "", "`FORM` of a proxy's offer that earlier boots have taught: "+styleList())
 	f.BoolVar(&d.merge, "merge", false, "in mode auto, the site's DHCP server answers hobnail")
 	f.BoolVar(&d.asJSON, "json", false, "print JSON")
 }
@@ -53,6 +55,25 @@ func archList() string {
 		names = append(names, string(a))
 	}
 	return strings.Join(names, ", ")
+}
+
+func styleList() string {
+	var names []string
+	for _, s := range model.Styles() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+// taught is what earlier boots are taken to have taught; nil for nothing.
+func (d described) taught(cmd *cobra.Command) (policy.Learned, error) {
+	switch {
+	case d.offer == "":
+		return nil, nil
+	case !model.Style(d.offer).Known():
+		return nil, usagef(cmd, "--offer %q: it is one of %s", d.offer, styleList())
+	}
+	return sim.Taught{Style: model.Style(d.offer)}, nil
 }
 
 // place says where the request arrives.

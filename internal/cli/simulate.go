@@ -33,11 +33,15 @@ no socket and changes nothing.`,
 			if err != nil {
 				return err
 			}
+			taught, err := d.taught(cmd)
+			if err != nil {
+				return err
+			}
 			loaded, err := app.Load(g.config)
 			if err != nil {
 				return err
 			}
-			view := policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}}
+			view := policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}, Learned: taught}
 			if d.merge {
 				view.Upstream = sim.Answering{}
 			}
@@ -71,6 +75,7 @@ func printTrace(out io.Writer, t sim.Trace) {
 		{"target", t.Target},
 		{"boot file", t.BootFile},
 		{"loader", t.Loader},
+		{"offer", t.Offer},
 		{"next server", t.NextServer},
 		{"address", t.Address},
 		{"sent to", t.SendTo},

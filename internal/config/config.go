@@ -83,6 +83,10 @@ type Boot struct {
 	UnknownAt string        // where it was said; "built-in default" otherwise
 	Default   string        // the menu's default: an image or "local"
 	Timeout   time.Duration // the menu's countdown; 0 waits for a key
+	Offer     model.Style   // form of a proxy's offer where nothing else says it; default auto
+	OfferAt   string        // where it was said; "built-in default" otherwise
+	Learn     bool          // whether boots may change offers and boot programs; default true
+	LearnAt   string        // where it was said; "built-in default" otherwise
 }
 
 // Subnet is one [[subnet]].
@@ -117,6 +121,8 @@ type Rule struct {
 	Match   Match
 	Boot    string         // target; "" where the rule only chooses a loader
 	Loader  string         // boot program kind or file name; "" for the default
+	Offer   model.Style    // form of a proxy's offer; "" where the rule does not say
+	Learn   string         // "on" or "off"; "" where the rule does not say
 	Options []model.Option // for every machine that matches, whichever rule decides its target
 	At      string
 }
@@ -158,6 +164,10 @@ func Default() *Config {
 			UnknownAt: builtIn,
 			Default:   model.TargetLocal,
 			Timeout:   10 * time.Second,
+			Offer:     model.StyleAuto,
+			OfferAt:   builtIn,
+			Learn:     true,
+			LearnAt:   builtIn,
 		},
 		TFTP:    TFTP{MaxTransfers: 16384, MaxPerClient: 64},
 		History: History{Keep: true, Good: 14 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Boots: 20000},

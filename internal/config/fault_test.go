@@ -171,6 +171,12 @@ func TestParseFaults(t *testing.T) {
 			`4:10: loader "pixe" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi; did you mean ipxe?`,
 			`7:10: loader "efi/bootx64.efi" is not a loader; allowed are ipxe, grub, shim, pxelinux, ipxe-shim, grub-proxy and file names such as bootmgfw.efi`,
 		}},
+		{"offer", []string{
+			`2:9: offer "meny" is not known; allowed are auto, bypass, menu, no43, binl, delayed; did you mean menu?`,
+			`3:9: learn "no" is no switch; allowed are on and off`,
+			`6:9: offer "pxe" is not known; allowed are auto, bypass, menu, no43, binl, delayed`,
+			`11:9: learn "yes" is no switch; allowed are on and off`,
+		}},
 		{"mac", []string{
 			`3:7: mac "52:54:00:12:34" is not a MAC address; write it as 52:54:00:12:34:56`,
 		}},
@@ -242,7 +248,7 @@ func TestParseFaults(t *testing.T) {
 			`2:31: arch "uefi-amd64" is not known; allowed are bios, uefi-ia64, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, power-of, power-epapr, power-opal, uefi-riscv32, uefi-riscv64, uefi-riscv128, s390, uefi-mips32, uefi-mips64, uefi-sunway32, uefi-sunway64, uefi-loongarch32, uefi-loongarch64, rpi; did you mean uefi-arm64?`,
 		}},
 		{"rule-empty", []string{
-			`1:1: [[rule]] decides nothing; give it boot, loader or options`,
+			`1:1: [[rule]] decides nothing; give it boot, loader, offer, learn or options`,
 		}},
 		{"rule-firmware", []string{
 			`2:22: firmware "https" is not known; allowed are bios, uefi, http, uboot, other; did you mean http?`,

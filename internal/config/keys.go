@@ -50,6 +50,8 @@ func keysOf(section string) []key {
 			{"unknown", `"menu"`},
 			{"default", `"local"`},
 			{"timeout", `"10s"`},
+			{"offer", `"auto"`},
+			{"learn", `"on"`},
 		}
 	case "tftp":
 		return []key{
@@ -95,6 +97,8 @@ func keysOf(section string) []key {
 			{"address", `"10.77.2.10"`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"offer", `"menu"`},
+			{"learn", `"off"`},
 			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "rule":
@@ -103,6 +107,8 @@ func keysOf(section string) []key {
 			{"match", `{ arch = "uefi-x64" }`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"offer", `"menu"`},
+			{"learn", `"off"`},
 			{"options", `{ ntp-servers = ["10.77.1.5"] }`},
 		}
 	case "image":

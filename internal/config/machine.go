@@ -39,6 +39,7 @@ func (d *draft) readMachine(s section) {
 	if v, ok := one(s, "loader", parseLoader); ok {
 		m.Loader = v.v
 	}
+	m.Offer, m.Learn = readLearning(s)
 }
 
 // readIdentity reads what a machine is known by. Its serial number is not

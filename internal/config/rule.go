@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"hobnail/internal/model"
@@ -35,10 +36,26 @@ func (d *draft) readRule(s section) {
 	if v, ok := one(s, "loader", parseLoader); ok {
 		r.Loader = v.v
 	}
+	r.Offer, r.Learn = readLearning(s)
 	r.Options = d.readOptions(s)
-	if !s.has("boot") && !s.has("loader") && !s.has("options") {
-		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader or options")
+	if !slices.ContainsFunc([]string{"boot", "loader", "offer", "learn", "options"}, s.has) {
+		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader, offer, learn or options")
 	}
+}
+
+// readLearning reads what a section says of the form of offers and of learning
+// from boots; empty where it says nothing.
+func readLearning(s section) (offer model.Style, learn string) {
+	if v, ok := one(s, "offer", parseStyle); ok {
+		offer = v.v
+	}
+	if v, ok := one(s, "learn", parseSwitch); ok {
+		learn = "off"
+		if v.v {
+			learn = "on"
+		}
+	}
+	return offer, learn
 }
 
 func (d *draft) readMatch(r *ruleDraft, s section) {

@@ -75,4 +75,10 @@ func (d *draft) readBoot(s section) {
 	if v, ok := one(s, "timeout", parseTimeout); ok {
 		c.Timeout = v.v
 	}
+	if v, ok := one(s, "offer", parseStyle); ok {
+		c.Offer, c.OfferAt = v.v, d.src.at(v.at)
+	}
+	if v, ok := one(s, "learn", parseSwitch); ok {
+		c.Learn, c.LearnAt = v.v, d.src.at(v.at)
+	}
 }

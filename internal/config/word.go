@@ -27,6 +27,10 @@ func parseMode(s string) (model.Mode, error) {
 	return oneOf(model.ModeAuto, model.ModeMerge, model.ModeProxy, model.ModeServer, model.ModeOff)(s)
 }
 
+func parseStyle(s string) (model.Style, error) {
+	return oneOf(append([]model.Style{model.StyleAuto}, model.Styles()...)...)(s)
+}
+
 func parseArch(s string) (model.Arch, error) { return oneOf(model.Archs()...)(s) }
 
 func parseFirmware(s string) (model.Firmware, error) {

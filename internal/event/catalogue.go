@@ -23,6 +23,9 @@ const (
 	UpstreamSilent   Code = "upstream.silent"
 	UpstreamLost     Code = "upstream.lost"
 	PXEAck           Code = "pxe.ack"
+	LearnOffer       Code = "learn.offer"
+	LearnLoader      Code = "learn.loader"
+	LearnExhausted   Code = "learn.exhausted"
 	NBPMissing       Code = "nbp.missing"
 	NBPRefused       Code = "nbp.refused"
 	NBPWarned        Code = "nbp.warned"
@@ -77,6 +80,9 @@ var catalogue = []Entry{
 	{UpstreamSilent, slog.LevelInfo, "no DHCP server answers us", "what hobnail passed on as a relay was not answered; machines here get a proxy's offer until a server answers", "nothing, where there is no DHCP server or mode proxy is wanted; else let the server answer requests relayed from hobnail's address, or name it in upstream"},
 	{UpstreamLost, slog.LevelWarn, "the site's DHCP server no longer answers us", "several requests in a row were not answered; machines here get a proxy's offer until it answers again", "look whether the DHCP server runs, has free addresses and can be reached from here"},
 	{PXEAck, slog.LevelInfo, "boot server answered", "a machine asked port 4011 for its boot program", ""},
+	{LearnOffer, slog.LevelInfo, "another form of offer", "a machine did not take our offer and is made another one at its next attempt, or took one of another form and gets that from now on; or enough machines of its model did", "nothing; to have it otherwise, write offer or learn = \"off\" into a [[rule]] or [[machine]]"},
+	{LearnLoader, slog.LevelInfo, "another boot program", "a machine read its boot program and went silent, and gets the other one at its next attempt, or went on from that and gets it from now on; or enough machines of its model did", "nothing; to have it otherwise, write loader or learn = \"off\" into a [[rule]] or [[machine]]"},
+	{LearnExhausted, slog.LevelWarn, "nothing left to try", "a machine took no form of offer, or went on from none of the boot programs that may be tried; it gets the first again, and everything once more from the next day on", "do what the remedy says; the options are what the site's own DHCP server would have to carry"},
 	{NBPMissing, slog.LevelWarn, "no boot program for this architecture", "the machine cannot boot from here; it got no answer", "put the file that is named into the folder that is named, then reload"},
 	{NBPRefused, slog.LevelWarn, "boot program refused", "the file is not served: no machine of its folder could run it, or Secure Boot would refuse it or should; said at the start and after each reload", "do what the reason says; hobnail nbp show has all that is known of the file"},
 	{NBPWarned, slog.LevelWarn, "boot program with a warning", "the file is served, but with Secure Boot on some machines will not start it, or it is unsafe and allowed; said at the start and after each reload", "do what the reason says; hobnail nbp show has all that is known of the file"},

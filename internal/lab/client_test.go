@@ -22,6 +22,7 @@ import (
 // a minute to say the same: it hears every offer and chooses among them.
 type client struct {
 	t    *testing.T
+	host *Host
 	conn *net.UDPConn
 	mac  [6]byte
 	xid  uint32
@@ -33,7 +34,7 @@ type client struct {
 func (h *Host) client(t *testing.T, mac byte, opts dhcp4.Options) *client {
 	t.Helper()
 	return &client{
-		t: t, conn: h.socket(t), mac: [6]byte{0x52, 0x54, 0, 0x4c, 0x43, mac},
+		t: t, host: h, conn: h.socket(t), mac: [6]byte{0x52, 0x54, 0, 0x4c, 0x43, mac},
 		xid: 0x4c430000 + uint32(mac), opts: opts,
 	}
 }
@@ -93,8 +94,13 @@ func enter(t *testing.T, namespace string) (back func()) {
 	}
 }
 
-// send broadcasts a message, or sends it to an address.
+// send broadcasts a message to port 67, or sends it to an address.
 func (c *client) send(m dhcp4.MessageType, to string, fill func(*dhcp4.Packet)) {
+	c.t.Helper()
+	c.sendTo(m, to, dhcp4.ServerPort, fill)
+}
+
+func (c *client) sendTo(m dhcp4.MessageType, to string, port int, fill func(*dhcp4.Packet)) {
 	c.t.Helper()
 	zero := netip.IPv4Unspecified()
 	p := &dhcp4.Packet{
@@ -114,7 +120,7 @@ func (c *client) send(m dhcp4.MessageType, to string, fill func(*dhcp4.Packet)) 
 		c.t.Fatal(err)
 	}
 	c.sent = time.Now()
-	if _, err := c.conn.WriteTo(b, &net.UDPAddr{IP: net.ParseIP(to), Port: 67}); err != nil {
+	if _, err := c.conn.WriteTo(b, &net.UDPAddr{IP: net.ParseIP(to), Port: port}); err != nil {
 		c.t.Fatalf("sending %s: %v", m, err)
 	}
 }

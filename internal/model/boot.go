@@ -122,7 +122,11 @@ type DHCPStep struct {
 	Target     string     `json:"target,omitempty"`     // what our decision is to end in
 	Loader     string     `json:"loader,omitempty"`     // the kind of boot program we named
 	Style      string     `json:"style,omitempty"`      // the form of our proxy offer
-	Reasons    []string   `json:"reasons,omitempty"`    // of our decision: "hobnail.toml:31 rule: text"
+	// Nobody has said what our offer's form or boot program is to be: boots may
+	// teach another.
+	FreeStyle  bool     `json:"free_style,omitempty"`
+	FreeLoader bool     `json:"free_loader,omitempty"`
+	Reasons    []string `json:"reasons,omitempty"` // of our decision: "hobnail.toml:31 rule: text"
 	// What is wrong with a server's answer, besides the above.
 	NoServerID bool   `json:"no_server_id,omitempty"` // it lacks option 54
 	NoRoute    bool   `json:"no_route,omitempty"`     // the next server is on another network, and no router (option 3) is given

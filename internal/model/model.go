@@ -188,6 +188,8 @@ type Machine struct {
 	Boot      string     // target: an image, menu, local or deny; empty: rules decide
 	Options   []Option   // that it gets whatever else says so
 	Loader    string     // boot program: a Loader or a file name; empty: the default
+	Offer     Style      // form of a proxy's offer; empty: rules decide
+	Learn     string     // "on" or "off": whether its boots may change offer and boot program; empty: rules decide
 	Source    string     // where it was named, "hobnail.toml:24"
 }
 

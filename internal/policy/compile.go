@@ -41,6 +41,7 @@ type Policy struct {
 	owned    map[netip.Prefix][]Range          // our blocks of each pool
 	options  map[netip.Prefix][]Option         // what each place gives to whoever asks
 	giving   []*config.Rule                    // rules with options
+	steering []*config.Rule                    // rules with offer or learn
 	links    map[netip.Prefix][]*config.Subnet // see sharing
 	byMAC    map[model.MAC]*model.Machine
 	byUUID   map[model.UUID]*model.Machine // in either byte order
@@ -77,8 +78,12 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		p.options[s.CIDR] = placeOptions(cfg, s)
 	}
 	for i := range cfg.Rules {
-		if r := &cfg.Rules[i]; len(r.Options) > 0 {
+		r := &cfg.Rules[i]
+		if len(r.Options) > 0 {
 			p.giving = append(p.giving, r)
+		}
+		if r.Offer != "" || r.Learn != "" {
+			p.steering = append(p.steering, r)
 		}
 	}
 	for i := range cfg.Machines {

@@ -58,7 +58,13 @@ type Decision struct {
 	Passing     *Passing     // how the request goes on; set with Forward alone
 	Taken       netip.Addr   // a DHCP server of the site, as the machine has taken its offer; zero: none was seen
 	Options     []Option     // with an address: what is configured for the place and who asks there
-	steps       []step
+	// Of a proxy's offer to firmware: its form, and how long it waits.
+	Style model.Style
+	Delay time.Duration
+	// FreeStyle and FreeLoader say that nobody but earlier boots has chosen the
+	// form of the offer, or the boot program: this boot may teach another.
+	FreeStyle, FreeLoader bool
+	steps                 []step
 }
 
 // step is a reason that nobody has read yet: most never are, and putting them
@@ -77,6 +83,11 @@ func (d *Decision) Clone() Decision {
 	c := *d
 	c.steps = slices.Clone(d.steps)
 	return c
+}
+
+// NamesFile reports whether the answer has the boot file's name in it.
+func (d *Decision) NamesFile() bool {
+	return d.Boot != nil && (d.Answer != Offer || d.Style.NamesFile())
 }
 
 // Reasons says how the decision came about, step by step.
@@ -179,6 +190,8 @@ type View struct {
 	// Upstream is what has been learned of the site's DHCP servers; nil:
 	// nothing.
 	Upstream Upstream
+	// Learned is what earlier boots have taught; nil: nothing.
+	Learned Learned
 }
 
 // Lease states, as records carry them.
@@ -255,6 +268,7 @@ func (d *Decision) because(rule, at, format string, args ...any) {
 // ignore ends a decision without an answer, whatever was prepared before.
 func (d *Decision) ignore(rule, at, format string, args ...any) {
 	d.Answer, d.Address, d.Boot, d.Change = Ignore, netip.Addr{}, nil, LeaseChange{}
+	d.FreeLoader = false
 	d.because(rule, at, format, args...)
 }
 

@@ -171,7 +171,7 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 				d.because("boot-program", "built-in", "%s is there but not served: it %s", r.File, r.Why)
 			}
 			d.because("boot-program", "built-in", "%s %s", p.File, why(kind, arch, d.Mode))
-			return p, true
+			return v.taughtProgram(d, f, p), true
 		}
 	}
 	return Program{}, false

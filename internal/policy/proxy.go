@@ -21,6 +21,7 @@ func (v View) proxy(d *Decision, f *classify.Facts) {
 	case f.Message == dhcp4.Discover:
 		if v.bootData(d, f) {
 			d.Answer = Offer
+			v.style(d, f)
 		}
 	default:
 		d.ignore("message", "PXE 2.1 section 2.2.3", "%s on port 67 is for the DHCP server, not for its proxy", f.Message)

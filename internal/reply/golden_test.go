@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hobnail/internal/classify"
+	"hobnail/internal/model"
 	"hobnail/internal/policy"
 	"hobnail/internal/reply"
 	"hobnail/internal/wire/dhcp4"
@@ -75,6 +76,13 @@ var goldenCases = [...]goldenCase{
 	{"proxy-offer-http", "", capture("43-ovmf-http-discover")},
 	{"proxy-offer-ipxe-bios", "", capture("40-ipxe-bios-discover")},
 	{"proxy-offer-relayed-uefi-x64", "", changed("30-ovmf-x64-pxe-discover", relayed)},
+	{"proxy-offer-menu-uefi-x64", form(model.StyleMenu), capture("30-ovmf-x64-pxe-discover")},
+	{"proxy-offer-menu-bios", form(model.StyleMenu), capture("01-intel-bios-discover")},
+	{"proxy-offer-menu-relayed-uefi-x64", form(model.StyleMenu), changed("30-ovmf-x64-pxe-discover", relayed)},
+	{"proxy-offer-no43-uefi-x64", form(model.StyleNo43), capture("30-ovmf-x64-pxe-discover")},
+	{"proxy-offer-no43-bios", form(model.StyleNo43), capture("01-intel-bios-discover")},
+	{"proxy-offer-binl-uefi-x64", form(model.StyleBINL), capture("30-ovmf-x64-pxe-discover")},
+	{"proxy-offer-binl-bios", form(model.StyleBINL), capture("01-intel-bios-discover")},
 	{"4011-ack-uefi-x64", "", capture("35-ovmf-4011-request")},
 	{"4011-ack-uefi-x64-again", "", capture("36-ovmf-4011-request-retry")},
 	{"4011-ack-uefi-x64-menu", "", capture("37-ovmf-4011-menu-request")},
@@ -82,6 +90,9 @@ var goldenCases = [...]goldenCase{
 	{"4011-ack-bios", "", capture("06-intel-bios-4011-request")},
 	{"4011-ack-uefi-x64-where-we-give-addresses", networks, capture("35-ovmf-4011-request")},
 }
+
+// form is a site whose proxy's offers have a form.
+func form(s model.Style) string { return "[boot]\noffer = \"" + string(s) + "\"\n" }
 
 func TestGoldenReplies(t *testing.T) {
 	for _, tc := range goldenCases {
@@ -172,6 +183,33 @@ func TestNamesThatDoNotFit(t *testing.T) {
 		name, _ := r.Packet.Options.Get(dhcp4.OptBootFileName)
 		if (r.Packet.File != "") != tc.file || (len(name) == tc.octets+1 && name[tc.octets] == 0) != tc.option67 {
 			t.Errorf("a name of %d octets: file %q, option 67 %q", tc.octets, r.Packet.File, name)
+		}
+	}
+}
+
+// TestDelayedOfferIsTheUsualOne: the form waits, and is octet for octet the
+// same.
+func TestDelayedOfferIsTheUsualOne(t *testing.T) {
+	for _, name := range []string{"30-ovmf-x64-pxe-discover", "01-intel-bios-discover"} {
+		req, in := captured(t, name)
+		usual, late := answer(t, newView(t, ""), req, in), answer(t, newView(t, form(model.StyleDelayed)), req, in)
+		if diff := cmp.Diff(usual.Bytes, late.Bytes); diff != "" {
+			t.Errorf("%s (-usual +delayed):\n%s", name, diff)
+		}
+	}
+}
+
+// TestFormsChangeFirmwaresOfferAlone: iPXE and UEFI's HTTP boot get what they
+// get, and so does who asks port 4011.
+func TestFormsChangeFirmwaresOfferAlone(t *testing.T) {
+	for _, name := range []string{"38-ipxe-uefi-discover", "40-ipxe-bios-discover", "43-ovmf-http-discover",
+		"35-ovmf-4011-request", "37-ovmf-4011-menu-request", "41-ipxe-bios-4011-request", "06-intel-bios-4011-request"} {
+		req, in := captured(t, name)
+		want := answer(t, newView(t, ""), req, in)
+		for _, s := range model.Styles() {
+			if diff := cmp.Diff(want.Bytes, answer(t, newView(t, form(s)), req, in).Bytes); diff != "" {
+				t.Errorf("%s, form %s (-want +got):\n%s", name, s, diff)
+			}
 		}
 	}
 }

@@ -150,6 +150,7 @@ func TestMergedRepliesHoldTogether(t *testing.T) {
 		}
 		checkSize(t, req, r)
 		checkOptions(t, req, r)
+		checkSteering(t, r, "")
 		checkHeader(t, req, r, &merged)
 		checkWithOracle(t, r)
 	})

@@ -118,10 +118,11 @@ func boot(o, rest *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *polic
 	}
 	switch b.Class {
 	case classify.ClassPXE:
-		// Class and bypass go together: with the class alone EDK2 and PXE
-		// ROMs would ask port 4011 first.
+		// With the class alone EDK2 and PXE ROMs ask port 4011 first.
 		o.AddString(dhcp4.OptVendorClass, pxe.PXEClient)
-		o.Add(dhcp4.OptVendorSpecific, vendorOptions(f))
+		if v := vendorOptions(f, d); v != nil {
+			o.Add(dhcp4.OptVendorSpecific, v)
+		}
 	case classify.ClassHTTP:
 		o.AddString(dhcp4.OptVendorClass, pxe.HTTPClient)
 	}
@@ -137,6 +138,7 @@ func boot(o, rest *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *polic
 	// the next option.
 	name := dhcp4.Option{Code: dhcp4.OptBootFileName, Data: append([]byte(b.File), 0)}
 	switch {
+	case !d.NamesFile():
 	case b.Class == classify.ClassHTTP, len(b.File) > maxFile:
 		*o = append(*o, name) // HTTP boot reads nothing else, and a long name fits nowhere else
 	case b.Class != classify.ClassUBoot && requested(req, dhcp4.OptBootFileName):
@@ -145,9 +147,18 @@ func boot(o, rest *dhcp4.Options, req *dhcp4.Packet, f *classify.Facts, d *polic
 	echo(rest, req, dhcp4.OptMachineID) // PXE 2.1 section 2.4.2
 }
 
-// vendorOptions is option 43: take the file in this packet; and at port 4011
-// the item that the client chose, repeated, without the credential bit.
-func vendorOptions(f *classify.Facts) []byte {
+// vendorOptions is option 43: take the file in this packet; at port 4011 with
+// the item that the client chose, repeated, without the credential bit. An
+// offer has what its form wants; nil for none.
+func vendorOptions(f *classify.Facts, d *policy.Decision) []byte {
+	if d.Answer == policy.Offer {
+		switch d.Style {
+		case model.StyleMenu:
+			return menuOptions(d.Boot.NextServer)
+		case model.StyleNo43, model.StyleBINL:
+			return nil
+		}
+	}
 	if f.Item == nil {
 		return pxe.DiscoveryBypass()
 	}
@@ -156,6 +167,31 @@ func vendorOptions(f *classify.Facts) []byte {
 	b, err := pxe.VendorOptions{Control: &bypass, Item: &item}.Encode()
 	if err != nil {
 		return pxe.DiscoveryBypass()
+	}
+	return b
+}
+
+// The two items of the menu. Types from 0x8000 on are free for vendors (PXE 2.1
+// section 2.2.3); EDK2 starts no item of type 0.
+const (
+	firstItem  = 0x8000
+	secondItem = 0x8001
+)
+
+// menuOptions is option 43 of an offer that is a menu: only the servers that
+// are listed are asked, by unicast, and the first item is taken at once. There
+// are two, and both lead here: a machine with a Celeron N4000 starts from menus
+// of two items alone (WillChamness/Dnsmasq-PXE#3).
+func menuOptions(server netip.Addr) []byte {
+	control := pxe.NoBroadcast | pxe.NoMulticast | pxe.OnlyListed
+	b, err := pxe.VendorOptions{
+		Control: &control,
+		Servers: []pxe.BootServer{{Type: firstItem, Addrs: []netip.Addr{server}}, {Type: secondItem, Addrs: []netip.Addr{server}}},
+		Menu:    []pxe.MenuItem{{Type: firstItem, Text: "Network boot"}, {Type: secondItem, Text: "Network boot, once more"}},
+		Prompt:  &pxe.Prompt{Text: "Network boot"},
+	}.Encode()
+	if err != nil {
+		return nil
 	}
 	return b
 }

@@ -64,12 +64,15 @@ func drawRequest(t *rapid.T) (*dhcp4.Packet, classify.Ingress) {
 
 // TestRepliesHoldTogether: what is true of every reply, whatever was asked.
 func TestRepliesHoldTogether(t *testing.T) {
-	views := map[model.Mode]policy.View{model.ModeServer: newView(t, optionSite), model.ModeProxy: newView(t, "")}
+	views := map[model.Style]policy.View{"": newView(t, optionSite)} // by the form of a proxy's offer
+	for _, s := range model.Styles() {
+		views[s] = newView(t, form(s))
+	}
 	answered := 0
 	rapid.Check(t, func(t *rapid.T) {
 		req, in := drawRequest(t)
 		f := classify.DHCP(req, in)
-		d := views[rapid.SampledFrom([]model.Mode{model.ModeServer, model.ModeProxy}).Draw(t, "mode")].Decide(noon, &f)
+		d := views[rapid.SampledFrom(append(model.Styles(), "")).Draw(t, "form")].Decide(noon, &f)
 		if d.Answer == policy.Ignore {
 			return
 		}
@@ -80,6 +83,7 @@ func TestRepliesHoldTogether(t *testing.T) {
 		}
 		checkSize(t, req, r)
 		checkOptions(t, req, r)
+		checkSteering(t, r, d.Style)
 		checkHeader(t, req, r, &d)
 		checkWithOracle(t, r)
 	})
@@ -99,6 +103,20 @@ func checkSize(t *rapid.T, req *dhcp4.Packet, r *reply.Reply) {
 	}
 	if n := len(r.Bytes); n < 300 || n > limit {
 		t.Errorf("the reply has %d octets, want 300 to %d", n, limit)
+	}
+}
+
+// checkSteering: class PXEClient without option 43 sends firmware to port 4011,
+// so only those forms of an offer are without it that are to do so; and a boot
+// file is named by all that do not ask there.
+func checkSteering(t *rapid.T, r *reply.Reply, s model.Style) {
+	o := r.Packet.Options
+	class, _ := o.Get(dhcp4.OptVendorClass)
+	if want := s != model.StyleNo43 && s != model.StyleBINL; string(class) == "PXEClient" && o.Has(dhcp4.OptVendorSpecific) != want {
+		t.Errorf("form %q: option 43 is there: %v", s, !want)
+	}
+	if string(class) == "PXEClient" && (r.Packet.File != "" || o.Has(dhcp4.OptBootFileName)) != s.NamesFile() {
+		t.Errorf("form %q: the boot file is %q", s, r.Packet.File)
 	}
 }
 
@@ -131,9 +149,6 @@ func checkOptions(t *rapid.T, req *dhcp4.Packet, r *reply.Reply) {
 			t.Errorf("the reply has %v", never)
 		}
 	}
-	if seen[dhcp4.OptVendorClass] && string(o[index(o, dhcp4.OptVendorClass)].Data) == "PXEClient" && !seen[dhcp4.OptVendorSpecific] {
-		t.Error("class PXEClient without option 43 sends firmware to port 4011")
-	}
 	back, err := dhcp4.Parse(r.Bytes)
 	if err != nil || back.MissingEnd {
 		t.Errorf("the reply is read with error %v, without an end %v", err, back.MissingEnd)
@@ -141,15 +156,6 @@ func checkOptions(t *rapid.T, req *dhcp4.Packet, r *reply.Reply) {
 	if end := bytes.TrimRight(r.Bytes, "\x00"); end[len(end)-1] != 0xff {
 		t.Errorf("the reply ends % x", end[max(0, len(end)-8):])
 	}
-}
-
-func index(o dhcp4.Options, code dhcp4.OptionCode) int {
-	for i, opt := range o {
-		if opt.Code == code {
-			return i
-		}
-	}
-	return -1
 }
 
 // checkHeader: RFC 2131 table 3.

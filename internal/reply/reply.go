@@ -117,7 +117,7 @@ func (r *Reply) header(req *dhcp4.Packet, f *classify.Facts, d *policy.Decision)
 	}
 	if b := d.Boot; b != nil && b.Class != classify.ClassHTTP {
 		p.SIAddr = b.NextServer
-		if len(b.File) <= maxFile {
+		if d.NamesFile() && len(b.File) <= maxFile {
 			p.File = b.File
 		}
 	}

@@ -143,7 +143,7 @@ func edk2Server(p *dhcp4.Packet) netip.Addr {
 type EDK2Choice struct {
 	By       EDK2Class  // of the offer that decided
 	DHCP     EDK2Offer  // whose address is requested
-	Boot     *EDK2Offer // whose boot file is loaded; nil when port 4011 decides
+	Boot     *EDK2Offer // whose boot file is loaded; nil when port 4011 decides, or would and there is nobody to ask
 	AskFirst netip.Addr // asked at port 4011 before anything is loaded; zero value: nobody
 }
 
@@ -188,5 +188,21 @@ func follow(dhcp EDK2Offer, steering *EDK2Offer) EDK2Choice {
 	if bypasses(steering.Packet) {
 		return EDK2Choice{By: steering.Class, DHCP: dhcp, Boot: steering}
 	}
-	return EDK2Choice{By: steering.Class, DHCP: dhcp, AskFirst: steering.Server}
+	return EDK2Choice{By: steering.Class, DHCP: dhcp, AskFirst: edk2BootServer(steering)}
+}
+
+// edk2BootServer is who is asked for the first item of a menu: where only
+// listed servers are to be asked, the first that is listed for it; a list
+// without one is nobody (PxeBcBoot.c PxeBcDiscoverBootFile).
+func edk2BootServer(o *EDK2Offer) netip.Addr {
+	v, err := edk2Vendor(o.Packet)
+	if err != nil || v.Control == nil || *v.Control&pxe.OnlyListed == 0 || len(v.Menu) == 0 {
+		return o.Server
+	}
+	for _, s := range v.Servers {
+		if s.Type == v.Menu[0].Type && len(s.Addrs) > 0 {
+			return s.Addrs[0]
+		}
+	}
+	return netip.Addr{}
 }

@@ -162,7 +162,7 @@ func edk2TakesReplies(sent *dhcp4.Packet, replies ...[]byte) string {
 	switch {
 	case c.AskFirst.IsValid():
 		return fmt.Sprintf("%s: address from %s, asks %s:4011", c.By, id, c.AskFirst)
-	case c.Boot.File == "":
+	case c.Boot == nil, c.Boot.File == "":
 		return fmt.Sprintf("%s: address from %s, no boot file", c.By, id)
 	}
 	return fmt.Sprintf("%s: address from %s, %s from %s", c.By, id, c.Boot.File, c.Boot.Server)

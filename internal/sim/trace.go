@@ -30,6 +30,7 @@ type Trace struct {
 	Arch       string          `json:"arch"`
 	Stage      string          `json:"stage"`
 	Loader     string          `json:"loader"`
+	Offer      string          `json:"offer"` // form of a proxy's offer to firmware
 	SendTo     string          `json:"send_to"`
 	Missing    *Missing        `json:"missing,omitempty"`
 	Reasons    []policy.Reason `json:"reasons"`
@@ -77,6 +78,7 @@ func Run(v policy.View, req *dhcp4.Packet, at Place, now time.Time) (Trace, erro
 	if m := d.Missing; m != nil {
 		t.Missing = &Missing{Arch: string(m.Arch), Files: m.Files, Folder: m.Folder, Text: m.String()}
 	}
+	t.Offer = string(d.Style)
 	switch d.Answer {
 	case policy.Ignore:
 		return t, nil
@@ -121,6 +123,20 @@ func (Answering) Offered(model.MAC, netip.Addr) (policy.SiteServer, bool) {
 
 // OnItsWay knows of no other request.
 func (Answering) OnItsWay(time.Time, *classify.Facts) bool { return false }
+
+// Taught stands for earlier boots that have taught one form of offer, whatever
+// the machine.
+type Taught struct{ Style model.Style }
+
+// Offer is the one form.
+func (t Taught) Offer(*classify.Facts) (policy.Lesson, bool) {
+	return policy.Lesson{Choice: string(t.Style), Why: "as if this machine's boots had taught it"}, true
+}
+
+// Loader knows of none.
+func (Taught) Loader(*classify.Facts, model.Arch) (policy.Lesson, bool) {
+	return policy.Lesson{}, false
+}
 
 // standIn is a server address for configurations that name none, RFC 5737.
 var standIn = netip.AddrFrom4([4]byte{192, 0, 2, 1})

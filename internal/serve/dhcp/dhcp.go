@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ import (
 	"hobnail/internal/boots"
 	"hobnail/internal/classify"
 	"hobnail/internal/event"
+	"hobnail/internal/model"
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/reply"
@@ -77,6 +79,8 @@ type Server struct {
 	deciding sync.Mutex
 
 	short shortage
+
+	delayed atomic.Int32 // offers that wait for their time
 }
 
 // Serve answers the packets of one port until the context ends or the
@@ -151,12 +155,32 @@ func (s *Server) Take(conn netio.Conn, batch []netio.Packet) (held []Held) {
 			s.works.Put(w)
 		case w.ticket > 0:
 			held = append(held, Held{w})
+		case s.delay(conn, w):
 		default:
 			free = append(free, w)
 		}
 	}
 	s.send(now, conn, free)
 	return held
+}
+
+// maxDelayed is how many offers may wait for their time; more go out at once.
+const maxDelayed = 4096
+
+// delay puts off an offer that is to come later, and reports whether it does.
+func (s *Server) delay(conn netio.Conn, w *work) bool {
+	if w.decision.Delay == 0 || !w.answers {
+		return false
+	}
+	if s.delayed.Add(1) > maxDelayed {
+		s.delayed.Add(-1)
+		return false
+	}
+	time.AfterFunc(w.decision.Delay, func() {
+		s.delayed.Add(-1)
+		s.send(s.Clock(), conn, []*work{w})
+	})
+	return true
 }
 
 // Settle makes the leases of answers, which are in the order in which they were
@@ -365,6 +389,9 @@ func attrsOf(w *work) []slog.Attr {
 	add("target", d.Target)
 	if d.Boot != nil {
 		add("boot", d.Boot.File)
+	}
+	if d.Style != model.StyleBypass {
+		add("offer", string(d.Style))
 	}
 	if w.answers {
 		add("to", w.reply.To.Kind()+" "+w.reply.To.Addr.String())

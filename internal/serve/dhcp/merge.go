@@ -154,7 +154,9 @@ func (s *Server) hand(conn netio.Conn, now time.Time, w *work, err error) {
 		return
 	}
 	w.answers = w.decision.Answer != policy.Ignore
-	s.send(now, conn, []*work{w})
+	if !s.delay(conn, w) {
+		s.send(now, conn, []*work{w})
+	}
 }
 
 func (s *Server) write(conn netio.Conn, out *reply.Reply) error {
