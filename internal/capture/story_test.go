@@ -71,13 +71,13 @@ var stories = []struct {
 		m.reads("debian/linux", make([]byte, 40000))
 		m.system()
 	}},
-	{"the menu waits", verdict.HandedOver, "script", func(m *machine) {
+	{"the menu waits", verdict.HandedOver, "", func(m *machine) {
 		m.boots()
 		m.reads("m/525400123456/uefi-x64/ipxe.efi", shim)
 		m.ipxe("http://" + hobnail + ":8080/boot.ipxe")
 		m.dials(hobnail+":8080").gets("boot.ipxe", menu)
 	}},
-	{"a kernel by HTTP, heard of for a minute", verdict.HandedOver, "kernel", func(m *machine) {
+	{"a kernel by HTTP, heard of for a minute", verdict.HandedOver, "", func(m *machine) {
 		m.boots()
 		m.dials(hobnail+":8080").gets("debian/linux", make([]byte, 60000))
 		m.c.later(time.Minute)
@@ -144,7 +144,7 @@ var stories = []struct {
 		m.hears(acks(lease))
 		m.c.later(40 * time.Second)
 	}},
-	{"the boot service alone is asked", verdict.BootServiceSilent, "", func(m *machine) {
+	{"the boot service alone is asked", verdict.HelperMissing, "discover", func(m *machine) {
 		m.c.udp(client+":4011", hobnail+":4011", m.as("35-ovmf-4011-request", nil))
 		m.c.later(time.Minute)
 	}},
