@@ -65,10 +65,14 @@ func TestParseEveryKey(t *testing.T) {
 			Address: addr("10.77.1.2"), HTTP: "10.77.1.2:8081", HTTPPort: 8081,
 			HTTPS: ":8443", HTTPSPort: 8443, HTTPSNames: []string{"boot.example.net", "2001:db8::2"},
 			Certificate: "/etc/ssl/boot1.pem", CertificateKey: "/srv/hobnail/tls/boot1.key", Metrics: "127.0.0.1:9167",
-			DHCP: model.ModeOff, DHCPAt: "site.toml:9", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
+			Console: Console{
+				Networks: []netip.Prefix{netip.MustParsePrefix("10.77.1.0/24"), netip.MustParsePrefix("2001:db8::/64")},
+				Names:    []string{"boot.example.net"},
+			},
+			DHCP: model.ModeOff, DHCPAt: "site.toml:11", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot:    Boot{Unknown: "rescue", UnknownAt: "site.toml:19", Default: "debian-12", Timeout: 90 * time.Second},
+		Boot:    Boot{Unknown: "rescue", UnknownAt: "site.toml:21", Default: "debian-12", Timeout: 90 * time.Second},
 		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},
 		Subnets: []Subnet{
@@ -79,18 +83,18 @@ func TestParseEveryKey(t *testing.T) {
 				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour, PerCircuit: 16,
 				NextServer: addr("10.77.1.4"), Link: "floor-2",
 				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
-				At:      "site.toml:23",
+				At:      "site.toml:25",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:38"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:40"},
 		},
 		Machines: []model.Machine{
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2", Options: ntp,
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:41",
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Source: "site.toml:43",
 			},
 			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
-				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:51"},
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:53"},
 		},
 		Rules: []Rule{
 			{
@@ -109,19 +113,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:58",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:60",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:77"},
-			{Loader: "ipxe", At: "site.toml:81"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:79"},
+			{Loader: "ipxe", At: "site.toml:83"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:84",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:86",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:92"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:94"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))
