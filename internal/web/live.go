@@ -158,6 +158,7 @@ type screen struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	sent    map[string]string // parts by id
+	begun   bool
 }
 
 func (s *screen) start() error {
@@ -186,7 +187,8 @@ func (s *screen) show(parts []part, news string) (int, error) {
 			put.WriteString(p.html)
 		}
 	}
-	first := len(s.sent) == 0
+	first := !s.begun
+	s.begun = true
 	gone := first
 	for id := range s.sent {
 		gone = gone || !slices.Contains(ids, id)

@@ -50,7 +50,8 @@ func (s span) percent(t time.Time) float64 {
 
 func (s span) mark(st *model.Step) mark {
 	from, to := s.percent(st.Time), s.percent(st.End())
-	return mark{percent(from), percent(to - from), stepClass(st)}
+	// What has no width at all is not drawn, not even its edge.
+	return mark{percent(from), percent(max(to-from, 0.01)), stepClass(st)}
 }
 
 func percent(p float64) string { return fmt.Sprintf("%.3f%%", p) }

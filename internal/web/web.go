@@ -11,6 +11,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -170,6 +171,9 @@ type messagePage struct {
 
 // unable answers where boots could not be read.
 func (c *Console) unable(w http.ResponseWriter, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // nobody waits for an answer
+	}
 	if errors.Is(err, history.ErrNotFound) {
 		c.page(w, http.StatusNotFound, "message.html", messagePage{c.frame("No such boot", ""),
 			"There is no boot with that ID, or several begin so. Old boots are not kept for ever."})
