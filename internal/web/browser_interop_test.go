@@ -224,7 +224,9 @@ func (p *tab) event(method string, params json.RawMessage) {
 	case "Runtime.consoleAPICalled", "Runtime.exceptionThrown":
 		p.alarm(method + ": " + string(params))
 	case "Log.entryAdded":
-		var e struct{ Entry struct{ Level, Text, URL string } }
+		var e struct {
+			Entry struct{ Level, Text, URL string }
+		}
 		json.Unmarshal(params, &e)
 		if e.Entry.Level == "error" {
 			p.alarm(e.Entry.Text + " " + e.Entry.URL)
