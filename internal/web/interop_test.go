@@ -15,12 +15,33 @@ import (
 	"hobnail/internal/wire/wiretest"
 )
 
-// TestInteropLooks checks in a browser what cannot be seen in the HTML, on a
+// TestInterop looks at the pages with a real browser, one for all of it: it
+// takes a while to start.
+func TestInterop(t *testing.T) {
+	b := startBrowser(t)
+	for _, tc := range []struct {
+		name string
+		run  func(*testing.T, *browser)
+	}{
+		{"looks", looksInBrowser},
+		{"faults are found", faultsAreFoundInBrowser},
+		{"hostile strings", hostileStringsInBrowser},
+		{"scripts would be seen", scriptsWouldBeSeenInBrowser},
+		{"live", liveInBrowser},
+		{"pause", pauseInBrowser},
+		{"without scripts", withoutScriptsInBrowser},
+		{"keyboard", keyboardInBrowser},
+		{"scale", scaleInBrowser},
+	} {
+		t.Run(tc.name, func(t *testing.T) { tc.run(t, b) })
+	}
+}
+
+// looksInBrowser checks in a browser what cannot be seen in the HTML, on a
 // desk and on a phone, by day and by night: that nothing is wider than the
 // window, that text can be told from its ground, that what can be used has a
 // name, and that the page does nothing it should not.
-func TestInteropLooks(t *testing.T) {
-	b := startBrowser(t)
+func looksInBrowser(t *testing.T, b *browser) {
 	boots := demo()
 	for _, h := range wiretest.HostileStrings(t)[3:5] { // 255 octets without a gap
 		boots = append(boots, hostileBoot(string(h.Text)))
@@ -142,9 +163,9 @@ const lookAround = `(() => {
   return faults;
 })()`
 
-// TestInteropFaultsAreFound: the checks above find what they are there for.
-func TestInteropFaultsAreFound(t *testing.T) {
-	p := startBrowser(t).open(t)
+// faultsAreFoundInBrowser: the checks above find what they are there for.
+func faultsAreFoundInBrowser(t *testing.T, b *browser) {
+	p := b.open(t)
 	p.size(320, 640)
 	page := `<!DOCTYPE html><title>x</title><h1>x</h1><h3>y</h3><p style="color:#999">pale<div style="width:900px">wide</div><input name="n"><a href="/"></a>`
 	p.visit("data:text/html," + url.PathEscape(page))
@@ -156,10 +177,9 @@ func TestInteropFaultsAreFound(t *testing.T) {
 	}
 }
 
-// TestInteropHostileStrings: each string is to be read in the page as text,
+// hostileStringsInBrowser: each string is to be read in the page as text,
 // in the list, in the boot and in the live part, and none of them runs.
-func TestInteropHostileStrings(t *testing.T) {
-	b := startBrowser(t)
+func hostileStringsInBrowser(t *testing.T, b *browser) {
 	for _, h := range wiretest.HostileStrings(t) {
 		t.Run(h.Name, func(t *testing.T) {
 			text := string(h.Text)
@@ -210,12 +230,12 @@ func (p *tab) reads(text, where string) {
 // squeeze takes runs of blanks as one, as browsers show them.
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// TestInteropScriptsWouldBeSeen: if text became HTML, the policy would still
+// scriptsWouldBeSeenInBrowser: if text became HTML, the policy would still
 // keep it from running, and the tests above would tell.
-func TestInteropScriptsWouldBeSeen(t *testing.T) {
+func scriptsWouldBeSeenInBrowser(t *testing.T, b *browser) {
 	k := newKeeper(demo()...)
 	base := serve(t, console(t, k))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	p.visit(base + "/")
 	p.eval(`document.querySelector("main").insertAdjacentHTML("beforeend", "<img src=x onerror='window.ran = 1'><script>window.ran = 1</script>")`, nil)
 	p.until("document.querySelector('img').complete")
@@ -230,13 +250,13 @@ func TestInteropScriptsWouldBeSeen(t *testing.T) {
 	}
 }
 
-// TestInteropLive: what happens is seen without a reload, in the list and in
+// liveInBrowser: what happens is seen without a reload, in the list and in
 // a boot's page, and said aloud; what is open stays open.
-func TestInteropLive(t *testing.T) {
+func liveInBrowser(t *testing.T, b *browser) {
 	boots := demo()
 	k := newKeeper(boots...)
 	base := serve(t, console(t, k))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	p.visit(base + "/")
 	p.eval("window.same = true", nil) // a reload would lose it
 	p.until("document.getElementById('live').textContent == 'Live'")
@@ -289,11 +309,11 @@ func entryTitle(t *testing.T, code string) string {
 	return e.Title
 }
 
-// TestInteropPause: who reads can hold the page still, by the keyboard alone.
-func TestInteropPause(t *testing.T) {
+// pauseInBrowser: who reads can hold the page still, by the keyboard alone.
+func pauseInBrowser(t *testing.T, b *browser) {
 	k := newKeeper(demo()...)
 	base := serve(t, console(t, k))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	p.visit(base + "/")
 	p.until("document.getElementById('live').textContent == 'Live'")
 	p.eval("document.getElementById('pause').focus()", nil)
@@ -315,11 +335,11 @@ func TestInteropPause(t *testing.T) {
 	p.quiet()
 }
 
-// TestInteropWithoutScripts: everything but the live part works.
-func TestInteropWithoutScripts(t *testing.T) {
+// withoutScriptsInBrowser: everything but the live part works.
+func withoutScriptsInBrowser(t *testing.T, b *browser) {
 	boots := append(demo(), many(60)...)
 	base := serve(t, console(t, newKeeper(boots...)))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	p.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
 	p.visit(base + "/")
 	if got := p.text("document.getElementById('live').textContent"); got != "As of when it was loaded" {
@@ -350,12 +370,12 @@ func TestInteropWithoutScripts(t *testing.T) {
 	p.quiet()
 }
 
-// TestInteropKeyboard: the tabulator comes by everything that can be used, and
+// keyboardInBrowser: the tabulator comes by everything that can be used, and
 // one sees where it is.
-func TestInteropKeyboard(t *testing.T) {
+func keyboardInBrowser(t *testing.T, b *browser) {
 	boots := demo()
 	base := serve(t, console(t, newKeeper(boots...)))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	for _, path := range []string{"/", bootPath(boots[1].ID)} {
 		p.visit(base + path)
 		var stops, want []string
@@ -379,11 +399,11 @@ func TestInteropKeyboard(t *testing.T) {
 	}
 }
 
-// TestInteropScale: the timeline is true to scale.
-func TestInteropScale(t *testing.T) {
+// scaleInBrowser: the timeline is true to scale.
+func scaleInBrowser(t *testing.T, b *browser) {
 	boot := demo()[1]
 	base := serve(t, console(t, newKeeper(boot)))
-	p := startBrowser(t).open(t)
+	p := b.open(t)
 	p.size(1280, 900)
 	p.visit(base + bootPath(boot.ID))
 	var tracks []struct{ Left, Width, Whole float64 }
