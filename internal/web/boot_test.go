@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"html"
 	"net/netip"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hobnail/internal/model"
+	"hobnail/internal/verdict"
 )
 
 // TestEveryFieldIsShown fills every field of a step, whatever there will be,
@@ -116,14 +118,12 @@ func TestTimelineAsList(t *testing.T) {
 	for _, m := range regexp.MustCompile(`<span class="at">([^<]*)</span> <span class="words">(?:<span[^>]*>✕</span> )?<bdi>([^<]*)</bdi>`).FindAllStringSubmatch(page, -1) {
 		got = append(got, html.UnescapeString(m[1]+" "+m[2]))
 	}
-	want := []string{
-		"+0.000 s DISCOVER of firmware uefi-x64",
-		"+0.004 s OFFER from 10.77.1.2 (hobnail), address 10.77.2.56, boot file m/x/uefi-x64/shimx64.efi",
+	var want []string
+	for i := range demo()[1].Steps {
+		st := &demo()[1].Steps[i]
+		want = append(want, fmt.Sprintf("+%.3f s %s", st.Time.Sub(demo()[1].Start).Seconds(), verdict.Describe(st)))
 	}
-	if len(got) != len(demo()[1].Steps) {
-		t.Fatalf("%d steps, want %d", len(got), len(demo()[1].Steps))
-	}
-	if diff := cmp.Diff(want, got[:2]); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	if want := `aria-label="Timeline of 19 s: DHCP from 0 ms to 1.1 s, TFTP from 1.1 s to 2.4 s, HTTP from 6.4 s to 10 s, system from 19 s to 19 s. The list below has every step."`; !strings.Contains(page, want) {

@@ -167,7 +167,7 @@ const lookAround = `(() => {
 func faultsAreFoundInBrowser(t *testing.T, b *browser) {
 	p := b.open(t)
 	p.size(320, 640)
-	page := `<!DOCTYPE html><title>x</title><h1>x</h1><h3>y</h3><p style="color:#999">pale<div style="width:900px">wide</div><input name="n"><a href="/"></a>`
+	page := `<!DOCTYPE html><meta name="viewport" content="width=device-width"><title>x</title><h1>x</h1><h3>y</h3><p style="color:#999">pale<div style="width:900px">wide</div><input name="n"><a href="/"></a>`
 	p.visit("data:text/html," + url.PathEscape(page))
 	got := strings.Join(p.faults(), "\n")
 	for _, want := range []string{"the page is 9", "no language", "no main", "heading of level 3 after one of level 1", "no label for n", "contrast 2.85", "a link has no name"} {
