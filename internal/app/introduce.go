@@ -19,6 +19,9 @@ func (s *Server) introduce(l *Loaded, services []service) {
 			s.opts.Say("listening: " + svc.line)
 		}
 	}
+	if line := consoleLine(&l.Config.Server, s.ifaces.Addresses()); line != "" {
+		s.opts.Say(line)
+	}
 	all := s.ifaces.All()
 	if len(all) == 0 {
 		s.opts.Say("interface: none has an IPv4 address; machines are answered as soon as one has")

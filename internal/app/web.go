@@ -114,7 +114,7 @@ func (s *Server) page(path string) (body []byte, contentType string, ok bool) {
 // listenWeb binds what HTTP and HTTPS listen on. The two share their limits.
 func (s *Server) listenWeb(ctx context.Context, l *Loaded) ([]service, error) {
 	cfg := l.Config.Server
-	h := &httpserve.Server{Opener: s, Events: s.opts.Events, Pages: s.page}
+	h := &httpserve.Server{Opener: s, Events: s.opts.Events, Pages: s.page, Console: s.newConsole().Answer}
 	var all []service
 	if cfg.HTTPPort != 0 {
 		ln, err := listenTCP(ctx, cfg.HTTP, cfg.HTTPPort)

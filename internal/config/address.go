@@ -118,6 +118,42 @@ func parseHost(s string) (string, error) {
 	return name, nil
 }
 
+// parseHostName takes a host name alone: an address needs no leave.
+func parseHostName(s string) (string, error) {
+	name, err := parseDomain(s)
+	if _, isAddr := netip.ParseAddr(s); err != nil || isAddr == nil {
+		return "", errors.New("is not a host name; write it as boot.example.net, without a port")
+	}
+	return strings.ToLower(name), nil
+}
+
+// watcher is who may see the console: a network, or a word.
+type watcher struct {
+	word    string // off, loopback; "" for a network
+	network netip.Prefix
+}
+
+const (
+	consoleOff      = "off"
+	consoleLoopback = "loopback"
+)
+
+func parseWatcher(s string) (watcher, error) {
+	if s == consoleOff || s == consoleLoopback {
+		return watcher{word: s}, nil
+	}
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return watcher{}, errors.New("is not known; allowed are loopback, off, and networks such as 10.77.1.0/24 or 2001:db8::/64")
+	case p != p.Masked():
+		return watcher{}, fmt.Errorf("has host bits set; write it as %v, or %v for that address alone", p.Masked(), netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+	case p.Addr().Is4In6():
+		return watcher{}, errors.New("is an IPv4 network in IPv6 form; write it as 10.77.1.0/24")
+	}
+	return watcher{network: p}, nil
+}
+
 // httpPort gives the port of a listen address; 0 for "off".
 func httpPort(s string) uint16 {
 	_, port, _ := net.SplitHostPort(s)

@@ -39,8 +39,9 @@ type Server struct {
 	// own CA makes one.
 	Certificate    string
 	CertificateKey string
-	HTTPSNames     []string   // host names and addresses that it is to be for as well
-	Metrics        string     // "host:port" for Prometheus; "off" by default
+	HTTPSNames     []string // host names and addresses that it is to be for as well
+	Metrics        string   // "host:port" for Prometheus; "off" by default
+	Console        Console
 	DHCP           model.Mode // of subnets without [[subnet]]
 	DHCPAt         string     // where it was said; "built-in default" otherwise
 	// Upstream lists the site's DHCP servers, for subnets that name none;
@@ -54,6 +55,13 @@ type Server struct {
 	// AllowRevoked lists boot programs to serve though Secure Boot's rules
 	// refuse them: FILE, or ARCHITECTURE/FILE.
 	AllowRevoked []string
+}
+
+// Console is who may see the pages for people that HTTP has beside boot files.
+type Console struct {
+	Off      bool           // nobody
+	Networks []netip.Prefix // beside this host itself; default: none
+	Names    []string       // that browsers may call this server by, beside its name and https_names
 }
 
 // TFTP is [tftp].

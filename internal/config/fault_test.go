@@ -55,6 +55,14 @@ func TestParseFaults(t *testing.T) {
 		{"cmdline-template", []string{
 			`4:11: cmdline "url={{.Server.URL" cannot be used: command line template: 1: unclosed action; allowed is text with fields such as {{.Machine.Name}}`,
 		}},
+		{"console", []string{
+			`2:12: console "loopback" stands beside others; allowed are off or loopback alone, or a list of networks`,
+			`2:24: console "10.77.1.5/24" has host bits set; write it as 10.77.1.0/24, or 10.77.1.5/32 for that address alone`,
+			`2:40: console "10.77.1.5" is not known; allowed are loopback, off, and networks such as 10.77.1.0/24 or 2001:db8::/64`,
+			`2:53: console "::ffff:10.77.1.0/120" is an IPv4 network in IPv6 form; write it as 10.77.1.0/24`,
+			`3:18: console_names "10.77.1.2" is not a host name; write it as boot.example.net, without a port`,
+			`3:31: console_names "boot1:8080" is not a host name; write it as boot.example.net, without a port`,
+		}},
 		{"data", []string{
 			`2:8: data "var/lib" is not an absolute path; write it as /var/lib/hobnail`,
 			`3:7: nbp "../nbp" leaves /var/lib/hobnail; allowed are absolute paths and paths without ".."`,
@@ -205,7 +213,7 @@ func TestParseFaults(t *testing.T) {
 			`3:8: http "8080" is not an address to listen on; allowed are off, ":8080" and "10.77.1.2:8080"`,
 		}},
 		{"many", []string{
-			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, https, https_names, certificate, certificate_key, metrics, dhcp, upstream, share, nbp, landlock, dbx, allow_revoked, options; did you mean http?`,
+			`2:1: [server] has no key "htpp"; its keys are name, data, interfaces, address, http, https, https_names, certificate, certificate_key, metrics, console, console_names, dhcp, upstream, share, nbp, landlock, dbx, allow_revoked, options; did you mean http?`,
 			`3:9: share "0/2" is not a share; write it as 1/2 for the first of two servers, of 16 at most`,
 			`6:8: cidr "10.77.2.5/24" has host bits set; write it as 10.77.2.0/24`,
 			`7:9: lease is a number (3600); write it as lease = "1h"`,

@@ -36,6 +36,8 @@ func keysOf(section string) []key {
 			{"certificate", `"/etc/ssl/boot1.pem"`},
 			{"certificate_key", `"/etc/ssl/private/boot1.key"`},
 			{"metrics", `"127.0.0.1:9167"`},
+			{"console", `["10.77.1.0/24"]`},
+			{"console_names", `["boot.example.net"]`},
 			{"dhcp", `"auto"`},
 			{"upstream", `["10.77.2.3"]`},
 			{"share", `"1/2"`},

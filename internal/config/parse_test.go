@@ -65,11 +65,15 @@ func TestParseEveryKey(t *testing.T) {
 			Address: addr("10.77.1.2"), HTTP: "10.77.1.2:8081", HTTPPort: 8081,
 			HTTPS: ":8443", HTTPSPort: 8443, HTTPSNames: []string{"boot.example.net", "2001:db8::2"},
 			Certificate: "/etc/ssl/boot1.pem", CertificateKey: "/srv/hobnail/tls/boot1.key", Metrics: "127.0.0.1:9167",
-			DHCP: model.ModeOff, DHCPAt: "site.toml:9", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
+			Console: Console{
+				Networks: []netip.Prefix{netip.MustParsePrefix("10.77.1.0/24"), netip.MustParsePrefix("2001:db8::/64")},
+				Names:    []string{"boot.example.net"},
+			},
+			DHCP: model.ModeOff, DHCPAt: "site.toml:11", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:21", Default: "debian-12", Timeout: 90 * time.Second,
-			Offer: model.StyleNo43, OfferAt: "site.toml:19", Learn: false, LearnAt: "site.toml:20"},
+		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:23", Default: "debian-12", Timeout: 90 * time.Second,
+			Offer: model.StyleNo43, OfferAt: "site.toml:21", Learn: false, LearnAt: "site.toml:22"},
 		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},
 		Subnets: []Subnet{
@@ -88,10 +92,10 @@ func TestParseEveryKey(t *testing.T) {
 			{
 				Name: "lab-01", MACs: []model.MAC{"52:54:00:12:34:56", "52:54:00:ab:cd:ef"},
 				UUID: "4c4c4544-0043-3010-8052-b4c04f4d3532", Serial: "J0C2RM2", Options: ntp,
-				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Offer: model.StyleMenu, Learn: "on", Source: "site.toml:43",
+				Address: addr("10.77.2.10"), Boot: "rescue", Loader: "grub", Offer: model.StyleMenu, Learn: "on", Source: "site.toml:45",
 			},
 			{Name: "lab-02", UUID: "4c4c4544-0043-3010-8052-b4c04f4d3533",
-				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:55"},
+				ClientIDs: []string{"6c61622d32", "01525400abcdef"}, CircuitID: "\x00\x04\x00\x01", Relay: addr("10.77.2.1"), Source: "site.toml:57"},
 		},
 		Rules: []Rule{
 			{
@@ -110,19 +114,19 @@ func TestParseEveryKey(t *testing.T) {
 					UserClass:   []string{"iPXE"},
 					Machine:     []string{"lab-01", "lab-02"},
 				},
-				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:62",
+				Boot: "menu", Loader: "bootmgfw.efi", At: "site.toml:64",
 			},
-			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:81"},
-			{Loader: "ipxe", At: "site.toml:85", Offer: model.StyleBINL, Learn: "off"},
+			{Match: Match{Arch: []model.Arch{model.ArchARM64}}, Boot: "debian-12-arm64", At: "site.toml:83"},
+			{Loader: "ipxe", At: "site.toml:87", Offer: model.StyleBINL, Learn: "off"},
 		},
 		Images: []model.Image{
 			{
 				Name: "rescue", Title: "Rescue system", CPU: model.CPUARM64,
 				Kernel:  "http://10.77.1.2/rescue/linux",
 				Initrd:  []string{"/srv/hobnail/rescue/initrd.gz", "/srv/firmware.cpio"},
-				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:90",
+				Cmdline: "console=ttyS0 url={{.Server.URL}}/preseed/{{.Machine.Name}}", Source: "site.toml:92",
 			},
-			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:98"},
+			{Name: "memtest", CPU: model.CPUX64, Kernel: "/srv/hobnail/memtest.bin", Source: "site.toml:100"},
 		},
 	}
 	compareConfig(t, want, mustParse(t, "/etc/hobnail/site.toml", string(data)))

@@ -30,6 +30,7 @@ func (d *draft) readServer(s section) {
 	if v, ok := one(s, "metrics", parseListen(`"127.0.0.1:9167"`)); ok {
 		c.Metrics = v.v
 	}
+	d.readConsole(s)
 	d.dhcp = located[model.Mode]{v: c.DHCP}
 	if v, ok := one(s, "dhcp", parseMode); ok {
 		c.DHCP, c.DHCPAt = v.v, d.src.at(v.at)
@@ -62,6 +63,25 @@ func (d *draft) readHTTPS(s section) {
 		d.report.add(key.at, "certificate_key %s is without its certificate; name that as certificate = %s", quote(key.v), s.example("certificate"))
 	}
 	c.Certificate, c.CertificateKey = cert.v, key.v
+}
+
+// readConsole reads who may see the console: a word, or networks.
+func (d *draft) readConsole(s section) {
+	c := &d.cfg.Server.Console
+	alone := true
+	if e, ok := s.table.entries["console"]; ok {
+		alone = len(e.val.items) < 2
+	}
+	for _, w := range some(s, "console", parseWatcher) {
+		switch {
+		case w.v.word == "":
+			c.Networks = append(c.Networks, w.v.network)
+		case !alone:
+			d.report.add(w.at, "console %s stands beside others; allowed are off or loopback alone, or a list of networks", quote(w.v.word))
+		}
+		c.Off = c.Off || w.v.word == consoleOff
+	}
+	c.Names = values(some(s, "console_names", parseHostName))
 }
 
 func (d *draft) readBoot(s section) {

@@ -48,6 +48,7 @@ func TestServeSaysWhatItDoesAndStops(t *testing.T) {
 		"listening: PXE boot service on UDP port 4011\n",
 		"listening: TFTP on UDP port 69\n",
 		"listening: HTTP on TCP port 8080\n",
+		"console: http://localhost:8080/ from this host alone",
 		"interface: eth0 10.77.1.2/24\n",
 		"subnet: 10.77.2.0/24 mode server",
 		"subnet: every other network: mode auto",

@@ -139,13 +139,18 @@ func (r *record) nextAfter(t *testing.T, d time.Duration) string {
 // serve runs a server on loopback until the test ends.
 func serve(t *testing.T, files *tree, events event.Sink) (address string) {
 	t.Helper()
+	return serveWith(t, &Server{Opener: files, Events: events})
+}
+
+func serveWith(t *testing.T, s *Server) (address string) {
+	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&Server{Opener: files, Events: events}).Serve(ctx, ln) }()
+	go func() { done <- s.Serve(ctx, ln) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -28,6 +29,10 @@ type Server struct {
 	Events event.Sink
 	// Pages are texts beside the tree, by path: "/hobnail-ca.pem". May be nil.
 	Pages func(path string) (body []byte, contentType string, ok bool)
+	// Console answers what is for people, and reports false, before anything is
+	// written, for all that is not. It is asked before the tree. The request's
+	// context ends when the server stops. May be nil.
+	Console func(w http.ResponseWriter, r *http.Request, path string, client, local netip.Addr) bool
 
 	limits *limits // nil: those of standard
 	once   sync.Once
@@ -120,6 +125,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, conf *tls.Config) e
 		IdleTimeout:                  s.limits.idleTime,
 		ConnState:                    s.door.track,
 		ConnContext:                  withConn,
+		BaseContext:                  func(net.Listener) context.Context { return context.WithValue(context.Background(), stopKey{}, ctx) },
 		DisableGeneralOptionsHandler: true,
 		// What net/http would log are the faults of clients.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
@@ -147,6 +153,23 @@ type connKey struct{}
 
 func withConn(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, connOf(nc))
+}
+
+// stopKey finds, in a request's context, the one that ends when the server
+// stops. The request's own goes on: transfers may come to their end.
+type stopKey struct{}
+
+// console lets people look; false where that is not for this request.
+func (s *Server) console(w http.ResponseWriter, r *http.Request, path string) bool {
+	if s.Console == nil {
+		return false
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if stop, ok := ctx.Value(stopKey{}).(context.Context); ok {
+		defer context.AfterFunc(stop, cancel)()
+	}
+	return s.Console(w, r.WithContext(ctx), path, client(r).Addr(), local(r))
 }
 
 // ServeHTTP answers one request.
@@ -183,6 +206,9 @@ func (s *Server) answer(out *writer, r *http.Request) {
 	if err != nil {
 		out.text(http.StatusBadRequest, "The path is malformed.")
 		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", err.Error()))
+		return
+	}
+	if s.console(out.ResponseWriter, r, path) {
 		return
 	}
 	switch path {
