@@ -153,8 +153,8 @@ func TestABootGoesOnThroughARestart(t *testing.T) {
 			t.Fatalf("%d boots, told %d times: %+v", len(got), told, got)
 		}
 		b, err := a.Load(got[0].ID)
-		if err != nil || len(b.Steps) != 25 {
-			t.Errorf("%+v, %v", b, err)
+		if want := bootOf(t, 1, storyBegins, wholeStory); err != nil || len(b.Steps) != len(want.Steps) {
+			t.Errorf("%d steps, %v; without a restart %d", len(b.Steps), err, len(want.Steps))
 		}
 	})
 }

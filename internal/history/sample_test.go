@@ -22,10 +22,11 @@ type told struct {
 }
 
 // story is what a healthy UEFI machine does behind a relay: 29 steps, which the
-// record joins to 25, from its DISCOVER to the installer's first word. No two machines' are alike.
+// record joins to some 25, from its DISCOVER to the installer's last word. No
+// two machines' are alike.
 func story(i int, begin time.Time) []told {
 	mac := model.MAC(fmt.Sprintf("52:54:00:%02x:%02x:%02x", i>>16&255, i>>8&255, i&255))
-	addr := netip.AddrFrom4([4]byte{10, 77, byte(2 + i>>8), byte(i)})
+	addr := netip.AddrFrom4([4]byte{10, 78, byte(i >> 8), byte(i)})
 	vendor := "PXEClient:Arch:00007:UNDI:003016"
 	var all []told
 	at := begin

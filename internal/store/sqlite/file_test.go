@@ -243,7 +243,7 @@ func TestDamage(t *testing.T) {
 	whole := filepath.Join(dir, "whole.db")
 	s := open(t, whole)
 	value := strings.Repeat("what was written ", 40)
-	if err := putAll(s, 1000, value); err != nil {
+	if err := putAll(s, 400, value); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -254,7 +254,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	places := 25
+	places := 15
 	for n := range places {
 		at := n * len(octets) / places
 		for name, with := range map[string][]byte{
@@ -309,13 +309,13 @@ func useDamaged(t *testing.T, path, value string) error {
 				return err
 			}
 		}
-		for i := range 1000 {
+		for i := range 400 {
 			if _, err := tx.Get(fmt.Sprintf("key/%06d", i)); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 		}
-		if n != 2000 {
-			t.Errorf("%d keys of 2000 were read without an error", n)
+		if n != 800 {
+			t.Errorf("%d keys of 800 were read without an error", n)
 		}
 		return nil
 	})
