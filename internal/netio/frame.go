@@ -55,3 +55,29 @@ func checksum(sum uint32, b []byte) uint16 {
 	}
 	return ^uint16(sum)
 }
+
+// UDPPacket is a whole IPv4 packet around a payload, for a socket that takes
+// one.
+func UDPPacket(src, dst netip.AddrPort, payload []byte) []byte { return udpPacket(src, dst, payload) }
+
+// ParseUDP reads an IPv4 packet; ok is false if it is none of UDP, a fragment,
+// or cut short. The checksum is not looked at: cards fill it in later. payload
+// is into b.
+func ParseUDP(b []byte) (src, dst netip.AddrPort, payload []byte, ok bool) {
+	if len(b) < ipHeader || b[0]>>4 != 4 || b[9] != 17 {
+		return src, dst, nil, false
+	}
+	head := int(b[0]&15) * 4
+	if head < ipHeader || len(b) < head+udpHeader || binary.BigEndian.Uint16(b[6:])&0x3fff != 0 {
+		return src, dst, nil, false
+	}
+	u := b[head:]
+	n := int(binary.BigEndian.Uint16(u[4:]))
+	if n < udpHeader || n > len(u) {
+		return src, dst, nil, false
+	}
+	from, to := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+	src = netip.AddrPortFrom(from, binary.BigEndian.Uint16(u))
+	dst = netip.AddrPortFrom(to, binary.BigEndian.Uint16(u[2:]))
+	return src, dst, u[udpHeader:n], true
+}

@@ -38,18 +38,25 @@ func ListenError(network string, port uint16, err error) error {
 	return fmt.Errorf("binding %s port %d: %v", strings.ToUpper(network), port, err)
 }
 
+// Bound reports whether a port is bound on this host, "udp" or "tcp", and by
+// whom: "dnsmasq (process 812)", empty if it cannot be told. pid is 0 with it.
+func Bound(network string, port uint16) (bound bool, name string, pid int) {
+	name = holder(network, port)
+	if _, rest, ok := strings.Cut(name, "(process "); ok {
+		pid, _ = strconv.Atoi(strings.TrimSuffix(rest, ")"))
+	}
+	return len(openSockets(network, port)) > 0, name, pid
+}
+
 // holder finds the process that has a port open: the socket's inode from
 // /proc/net, then the process whose descriptors include it (proc(5)).
 func holder(network string, port uint16) string {
 	inodes := map[string]bool{}
-	for _, table := range []string{network, network + "6"} {
-		b, err := os.ReadFile("/proc/net/" + table)
-		if err != nil {
-			continue
-		}
-		for _, inode := range socketInodes(string(b), network, port) {
-			inodes["socket:["+inode+"]"] = true
-		}
+	for _, inode := range openSockets(network, port) {
+		inodes["socket:["+inode+"]"] = true
+	}
+	if len(inodes) == 0 {
+		return ""
 	}
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, fd := range fds {
@@ -58,6 +65,17 @@ func holder(network string, port uint16) string {
 		}
 	}
 	return ""
+}
+
+// openSockets lists the inodes of the sockets that have a port, of both
+// families.
+func openSockets(network string, port uint16) (inodes []string) {
+	for _, table := range []string{network, network + "6"} {
+		if b, err := os.ReadFile("/proc/net/" + table); err == nil {
+			inodes = append(inodes, socketInodes(string(b), network, port)...)
+		}
+	}
+	return inodes
 }
 
 // socketInodes reads a table of /proc/net: the sockets bound to a port, and

@@ -1,0 +1,26 @@
+package nbp
+
+import "hobnail/internal/model"
+
+// Look is what a boot program of somebody else's says of itself.
+type Look struct {
+	Machine string     // what it is built for, for people; empty if that cannot be told
+	Arch    model.Arch // the same as an architecture; empty if it cannot be told, or is several
+	Signer  string     // as in Program
+	Unfit   string     // why machines of the architecture cannot run it: the rest of the sentence; empty: they can
+}
+
+// LookAt reads a boot program that was fetched from a server, for machines of
+// an architecture.
+func LookAt(a model.Arch, file string, b []byte) Look {
+	p, err := describe(a, file, b)
+	l := Look{Machine: p.Machine, Signer: p.Signer}
+	if image, err := parsePE(b); err == nil {
+		m, _ := lookupPEMachine(image.Machine)
+		l.Arch = m.Arch
+	}
+	if err != nil {
+		l.Unfit = err.Error()
+	}
+	return l
+}
