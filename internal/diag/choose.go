@@ -6,6 +6,7 @@ import (
 
 	"hobnail/internal/classify"
 	"hobnail/internal/model"
+	"hobnail/internal/record"
 	"hobnail/internal/sim"
 	"hobnail/internal/wire/dhcp4"
 	"hobnail/internal/wire/pxe"
@@ -195,13 +196,33 @@ func MenuItem(a Answer) *pxe.BootItem {
 	return &pxe.BootItem{Type: v.Menu[0].Type}
 }
 
-// Role is what the first file is to a machine.
+// Role is what the first file is to a machine. Firmware takes whatever it is
+// given for a boot program; iPXE takes a script, and programs too.
 func Role(c Chooser, name string) model.FileRole {
-	if c == IPXE && !strings.HasSuffix(name, ".efi") && !strings.HasSuffix(name, "pxe") {
+	role := record.RoleOf(name)
+	switch {
+	case c == EDK2HTTP && role == model.RoleDisk, c == IPXE && role == model.RoleLoader:
+		return role
+	case c == IPXE:
 		return model.RoleConfig
 	}
-	if c == EDK2HTTP && (strings.HasSuffix(name, ".img") || strings.HasSuffix(name, ".iso")) {
-		return model.RoleDisk
-	}
 	return model.RoleLoader
+}
+
+// ClassOf is what a machine takes an answer for, in the words of EDK2; of one
+// that it drops, why.
+func ClassOf(c Chooser, sent *dhcp4.Packet, a Answer) string {
+	if c == EDK2HTTP {
+		o, err := sim.ReadHTTPOffer(sent, a.Data)
+		return classText(string(o.Class), err)
+	}
+	o, err := sim.ReadEDK2Offer(sent, a.Data)
+	return classText(string(o.Class), err)
+}
+
+func classText(class string, err error) string {
+	if err != nil {
+		return "dropped: " + err.Error()
+	}
+	return class
 }

@@ -41,6 +41,12 @@ func (h *Host) client(t *testing.T, mac byte, opts dhcp4.Options) *client {
 // socket opens port 68 inside the host's namespace.
 func (h *Host) socket(t *testing.T) *net.UDPConn {
 	t.Helper()
+	return h.bind(t, "0.0.0.0:68")
+}
+
+// bind opens a UDP port inside the host's namespace, on its first port.
+func (h *Host) bind(t *testing.T, addr string) *net.UDPConn {
+	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	home := enter(t, "/run/netns/"+string(h.ns))
@@ -53,10 +59,10 @@ func (h *Host) socket(t *testing.T) *net.UDPConn {
 		})
 		return errors.Join(err, serr)
 	}}
-	conn, err := lc.ListenPacket(context.Background(), "udp4", "0.0.0.0:68")
+	conn, err := lc.ListenPacket(context.Background(), "udp4", addr)
 	home()
 	if err != nil {
-		t.Fatalf("opening port 68 on %s: %v", h.Name, err)
+		t.Fatalf("opening %s on %s: %v", addr, h.Name, err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn.(*net.UDPConn)

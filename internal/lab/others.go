@@ -71,6 +71,16 @@ func (h *Host) DnsmasqPlain(plan Plan) *Proc {
 // port. It answers relayed requests and those of its own link.
 func (h *Host) Kea(plan Plan) *Proc {
 	h.lab.t.Helper()
+	return h.KeaWith(plan)
+}
+
+// KeaWith is Kea with further entries of option-data.
+func (h *Host) KeaWith(plan Plan, options ...string) *Proc {
+	h.lab.t.Helper()
+	more := ""
+	for _, o := range options {
+		more += ", " + o
+	}
 	dir := h.lab.Path("kea-" + h.Name)
 	conf := h.lab.WriteFile("kea-"+h.Name+"/kea-dhcp4.json", fmt.Sprintf(`{"Dhcp4": {
   "interfaces-config": {"interfaces": ["eth0"]},
@@ -80,10 +90,10 @@ func (h *Host) Kea(plan Plan) *Proc {
   "subnet4": [{
     "id": 1, "subnet": %q,
     "pools": [{"pool": "%s - %s"}],
-    "option-data": [{"name": "routers", "data": %q}]
+    "option-data": [{"name": "routers", "data": %q}%s]
   }]
 }}
-`, dir+"/leases.csv", plan.Subnet, plan.First, plan.Last, plan.Router))
+`, dir+"/leases.csv", plan.Subnet, plan.First, plan.Last, plan.Router, more))
 	p := h.Start("kea-"+h.Name, "env", "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir, "kea-dhcp4", "-c", conf)
 	p.WaitFor("DHCP4_STARTED", startup)
 	return p
