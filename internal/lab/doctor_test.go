@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,11 +229,10 @@ func plantedFaults() []planted {
 			srv.firewalled("tcp dport 8080 drop")
 			return s.pc.doctor(s.t, "--http")
 		}, "boot-file-never-asked", ""},
-		{"an MTU of 1400 in the path, and no ICMP", func(s *doctorSite) *doctorSaid {
+		{"a path that swallows packets over 1400 octets, and no ICMP", func(s *doctorSite) *doctorSaid {
 			srv, _, router := s.relayed(coreAddr)
 			srv.Hobnail(gives)
-			router.Run("ip", "link", "set", "eth1", "mtu", "1400")
-			router.nft("table inet doctor {\n chain out {\n  type filter hook output priority 0; policy accept;\n  ip protocol icmp drop\n }\n}\n")
+			router.nft("table inet doctor {\n chain through {\n  type filter hook forward priority 0; policy accept;\n  ip length > 1400 drop\n }\n}\n")
 			return s.pc.doctor(s.t)
 		}, "path-mtu", ""},
 		{"a pool that is empty", func(s *doctorSite) *doctorSaid {
@@ -381,10 +381,16 @@ func TestDoctorOnHealthyNetworks(t *testing.T) {
 			kinds [][]string
 			left  func(s *doctorSite) string // what is leased after it, as far as anybody can tell
 		}{
-			{"server", func(s *doctorSite) (*Host, []string) {
+			{"server, beside a DHCP client that runs", func(s *doctorSite) (*Host, []string) {
 				s.onLAN("srv", localAddr).Hobnail(gives)
+				s.pc.Start("udhcpc", "busybox", "udhcpc", "-f", "-i", "eth0", "-s", "/bin/true").WaitFor(`lease of \S+ obtained`, startup)
 				return s.pc, nil
 			}, kinds, hobnailLeases},
+			{"merge beside dnsmasq, on hobnail's host", func(s *doctorSite) (*Host, []string) {
+				s.onLAN("dhcp", otherAddr).DnsmasqPlain(plainPlan())
+				srv := s.onLAN("srv", localAddr)
+				return srv, []string{"-c", srv.Hobnail(merges).Config}
+			}, kinds[:1], dnsmasqLeases},
 			{"server, on its own host", func(s *doctorSite) (*Host, []string) {
 				srv := s.onLAN("srv", localAddr)
 				return srv, []string{"-c", srv.Hobnail(gives).Config}
@@ -452,10 +458,8 @@ func TestDoctorOnHealthyNetworks(t *testing.T) {
 							t.Logf("%v warning %s: %s", kind, c.Code, c.Text)
 						}
 					}
-					if n.left != nil {
-						if left := n.left(s); strings.Contains(left, d.Lease.Address) {
-							t.Errorf("%s %v: %s is still leased:\n%s", n.name, kind, d.Lease.Address, left)
-						}
+					if n.left != nil && !poll(5*time.Second, func() bool { return !strings.Contains(n.left(s), d.Lease.Address) }) {
+						t.Errorf("%s %v: %s is still leased:\n%s", n.name, kind, d.Lease.Address, n.left(s))
 					}
 				}
 			})
@@ -464,13 +468,36 @@ func TestDoctorOnHealthyNetworks(t *testing.T) {
 	fmt.Printf("doctor: healthy %d of %d times\n", healthy.Load(), runs.Load())
 }
 
+// TestDoctorStopped: whoever stops doctor in the middle leaves no lease behind.
+func TestDoctorStopped(t *testing.T) {
+	t.Parallel()
+	s := newDoctorSite(t)
+	srv := s.onLAN("srv", localAddr)
+	hobnail := srv.Hobnail(gives)
+	srv.firewalled("udp dport 69 drop")
+	doctor := s.pc.Start("doctor", hobnailBinary(t), "doctor")
+	hobnail.WaitFor(`address acknowledged`, 20*time.Second)
+	if !strings.Contains(hobnailLeases(s), " bound ") {
+		t.Error("nothing is leased in the middle of the walk")
+	}
+	doctor.Signal(syscall.SIGINT)
+	if err := doctor.Wait(5 * time.Second); err == nil {
+		t.Error("a walk that was stopped ends with exit code 0")
+	}
+	if !strings.Contains(doctor.Output(), "was given back (RELEASE)") {
+		t.Errorf("doctor does not say that it gave the address back:\n%s", doctor.Output())
+	}
+	if !poll(5*time.Second, func() bool { return !strings.Contains(hobnailLeases(s), " bound ") }) {
+		t.Errorf("a lease is left:\n%s", hobnailLeases(s))
+	}
+}
+
 // hobnailLeases lists what a hobnail called srv has given.
 func hobnailLeases(s *doctorSite) string {
 	return s.pc.Run(hobnailBinary(s.t), "leases", "list", "-c", s.Path("hobnail-srv/hobnail.toml"))
 }
 
 func dnsmasqLeases(s *doctorSite) string {
-	time.Sleep(200 * time.Millisecond) // dnsmasq writes its file behind the packet
 	b, err := os.ReadFile(s.Path("dnsmasq-dhcp.leases"))
 	if err != nil {
 		s.t.Fatal(err)

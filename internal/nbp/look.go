@@ -13,14 +13,19 @@ type Look struct {
 // LookAt reads a boot program that was fetched from a server, for machines of
 // an architecture.
 func LookAt(a model.Arch, file string, b []byte) Look {
-	p, err := describe(a, file, b)
-	l := Look{Machine: p.Machine, Signer: p.Signer}
+	machine, image, err := machineOf(a, LoaderOf(file), b)
+	l := Look{Machine: machine}
+	if err != nil {
+		l.Unfit = err.Error()
+	}
 	if image, err := parsePE(b); err == nil {
 		m, _ := lookupPEMachine(image.Machine)
 		l.Arch = m.Arch
 	}
-	if err != nil {
-		l.Unfit = err.Error()
+	if image != nil {
+		var p Program
+		p.describePE(image, b)
+		l.Signer = p.Signer
 	}
 	return l
 }

@@ -123,8 +123,11 @@ func firewalls(ctx context.Context) (all []*diag.Ruleset) {
 			all = append(all, r)
 		}
 	}
-	if b, err := exec.CommandContext(ctx, tool("iptables"), "-S").Output(); err == nil {
-		all = append(all, diag.ParseIPTables(string(b)))
+	// Of the two kinds of iptables, either may be the one that is in use.
+	for _, name := range []string{"iptables", "iptables-legacy"} {
+		if b, err := exec.CommandContext(ctx, tool(name), "-S").Output(); err == nil {
+			all = append(all, diag.ParseIPTables(string(b)))
+		}
 	}
 	return all
 }

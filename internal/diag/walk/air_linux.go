@@ -59,12 +59,17 @@ type link struct {
 // onLink opens an interface. here says that a DHCP server runs on this host:
 // what it is to hear has to pass through the host's stack.
 func onLink(i netio.Interface, here bool) (*link, error) {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(htons(unix.ETH_P_IP)))
+	protocol := htons(unix.ETH_P_IP)
+	if here {
+		// Only sockets for all protocols are given what this host sends.
+		protocol = htons(unix.ETH_P_ALL)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(protocol))
 	if err != nil {
 		return nil, fmt.Errorf("opening a packet socket on %s: %v; it needs root or CAP_NET_RAW", i.Name, err)
 	}
 	l := &link{iface: i, file: os.NewFile(uintptr(fd), "link"), in: make(chan heard, 64), closing: make(chan struct{})}
-	err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: i.Index})
+	err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: i.Index})
 	if err == nil {
 		l.raw, err = l.file.SyscallConn()
 	}
@@ -158,7 +163,8 @@ func (l *link) frame(hw []byte, src, dst netip.AddrPort, payload []byte) error {
 // same router, where the server is beyond one.
 func (l *link) Release(payload []byte, from, server netip.Addr, last heard) error {
 	if l.local != nil {
-		return l.Ask(payload) // it says which server it is for
+		// By broadcast, which reaches servers here too; it says which it is for.
+		return sendAs(l.iface.Name, netip.AddrPortFrom(from, dhcp4.ClientPort), everybody, payload)
 	}
 	hw := last.hw
 	if hw == nil {
@@ -243,9 +249,31 @@ func (r *relay) Ask(payload []byte) error {
 	return send(r.conn, netip.AddrPortFrom(r.addr, dhcp4.ServerPort), netip.AddrPortFrom(r.server, dhcp4.ServerPort), payload)
 }
 
-// Release is sent by us for the machine: the address is not ours to send from.
-func (r *relay) Release(payload []byte, _, server netip.Addr, _ heard) error {
-	return send(r.conn, netip.AddrPortFrom(r.addr, dhcp4.ClientPort), netip.AddrPortFrom(server, dhcp4.ServerPort), payload)
+// Release goes to the server directly, as a machine's does (RFC 2131 section
+// 4.4.6), from the machine's address.
+func (r *relay) Release(payload []byte, from, server netip.Addr, _ heard) error {
+	return sendAs("", netip.AddrPortFrom(from, dhcp4.ClientPort), netip.AddrPortFrom(server, dhcp4.ServerPort), payload)
+}
+
+// sendAs sends a datagram from an address that is not ours, by the host's
+// routes, or by an interface where one is named.
+func sendAs(iface string, src, dst netip.AddrPort, payload []byte) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return fmt.Errorf("opening a raw socket: %v", err)
+	}
+	defer unix.Close(fd)
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1)
+	if iface != "" {
+		err = errors.Join(err, unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, iface))
+	}
+	if err == nil {
+		err = unix.Sendto(fd, netio.UDPPacket(src, dst, payload), 0, &unix.SockaddrInet4{Addr: dst.Addr().As4()})
+	}
+	if err != nil {
+		return fmt.Errorf("sending to %s: %v", dst, err)
+	}
+	return nil
 }
 
 func (r *relay) Close() {

@@ -147,7 +147,7 @@ func (g *walker) tellReach(r reach, server netip.Addr, port string) {
 	case closed:
 		g.find(diag.PortClosed, diag.Fault, "%s is there, and nothing listens on its %s", server, port)
 	case away:
-		g.find(diag.HostAway, diag.Fault, "nobody has the address %s of the boot server", server)
+		g.find(diag.HostAway, diag.Fault, "the network says that %s, the boot server, cannot be reached: nobody has that address, or a router does not let it pass", server)
 	case barred:
 		g.find(diag.Firewall, diag.Fault, "a firewall on the way says that %s of %s may not be reached", port, server)
 	case noWay:

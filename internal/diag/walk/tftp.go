@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hobnail/internal/wire/tftp"
 )
 
@@ -283,7 +285,13 @@ const (
 )
 
 func reachOf(ctx context.Context, from netip.Addr, to netip.AddrPort, payload []byte) reach {
-	conn, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(to))
+	d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), Control: func(_, _ string, c syscall.RawConn) error {
+		var serr error
+		// Without it only some of what ICMP reports is told (ip(7)).
+		err := c.Control(func(fd uintptr) { serr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1) })
+		return errors.Join(err, serr)
+	}}
+	conn, err := d.DialContext(ctx, "udp4", to.String())
 	if err != nil {
 		return reachText(err)
 	}
@@ -291,7 +299,7 @@ func reachOf(ctx context.Context, from netip.Addr, to netip.AddrPort, payload []
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	// ARP gives up after three seconds.
-	for range 4 {
+	for range 5 {
 		if _, err := conn.Write(payload); err != nil {
 			return reachText(err)
 		}
