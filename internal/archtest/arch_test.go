@@ -73,7 +73,7 @@ var rooms = []room{
 	{"certificate", "", false, "keys and certificates in files; what they are for is the caller's affair"},
 	{"app", "bootfile boots certificate config control diag diag/host event handover history image lease model nbp netio policy probe ramdisk record serve site store store/sqlite upstream wire classify", false, "the wiring: the only room that knows all"},
 	{"capture", "classify history model record verdict wire", true, "octets of a capture to judged boots; who opens the file is the caller's affair"},
-	{"cli", "app capture classify config handover image model nbp netio policy sim verdict wire", false, "flags in, text out: no decision is taken here"},
+	{"cli", "app capture classify config diag diag/walk handover image model nbp netio policy sim verdict wire", false, "flags in, text out: no decision is taken here"},
 	{"dhcpsim", "boots classify config event lease model netio policy reply serve wire", false, "a site by chance, with the real server in it; hobnail does not know it"},
 	{"lab/link", "", false, "a cable knows nothing of what passes"},
 	{"lab", "lab/link", false, "the lab treats hobnail as any other server: from outside"},

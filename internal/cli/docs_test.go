@@ -104,6 +104,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail ports", handover.Listing{}},
 		{"hobnail ports files", []handover.File{}},
 		{"hobnail ports dhcp", dhcpHandover{}},
+		{"hobnail doctor", doctorReport{}},
 		{"hobnail ca", app.Root{}},
 		{"hobnail version", versionInfo{}},
 	} {

@@ -41,8 +41,8 @@ boot file, gives the address back, and says what is wrong in every answer that
 it heard. Where a configuration is there, it looks at the host of the server
 too: ports, privileges, firewall, disk, clock, addresses, boot programs.
 
-It needs root or CAP_NET_RAW, and changes nothing. Exit code 1 says that there
-are faults.`,
+It needs root or CAP_NET_RAW, and leaves nothing behind. Exit code 1 says that
+there are faults.`,
 		Example: `  hobnail doctor
   hobnail doctor --interface eth0 --arch bios
   hobnail doctor --relay 10.77.2.1 --server 10.77.1.2 --json`,
@@ -360,9 +360,9 @@ func printReport(out io.Writer, r doctorReport) error {
 		}
 	}
 	if r.Verdict.Code != "" {
-		fmt.Fprintf(&b, "verdict: %s: %s\n", r.Verdict.Code, r.Verdict.Text)
+		fmt.Fprintf(&b, "verdict: %s\n", r.Verdict.Code)
 		if r.Verdict.Cause != "" && r.Verdict.Outcome != string(model.OutcomeOK) {
-			fmt.Fprintf(&b, "  likely cause: %s\n", r.Verdict.Cause)
+			fmt.Fprintf(&b, "likely cause: %s\n", r.Verdict.Cause)
 		}
 	}
 	fmt.Fprintf(&b, "%s, %s\n", count(r.Faults, "fault"), count(r.Warnings, "warning"))

@@ -320,12 +320,14 @@ func signed(by string) string {
 // verdict is the last line, where it is not already said.
 func (w *Walk) verdict() []Finding {
 	v := w.Judge()
+	if len(w.Offers) == 0 && v.Code == verdict.NoAnswer {
+		return nil // said already
+	}
 	state := map[model.Outcome]State{model.OutcomeFailed: Fault, model.OutcomeWarning: Warning}[v.Outcome]
 	if state == "" {
 		return []Finding{fine("%s", v.Text)}
 	}
-	remedy := v.Remedy
-	return []Finding{{Code: v.Code, State: state, Text: v.Text, Remedy: remedy, Who: v.Who}}
+	return []Finding{{Code: v.Code, State: state, Text: v.Text, Remedy: v.Remedy, Who: v.Who}}
 }
 
 func (w *Walk) lease() []Finding {

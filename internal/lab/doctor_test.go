@@ -435,6 +435,12 @@ func TestDoctorOnHealthyNetworks(t *testing.T) {
 				s.onLAN("dhcp", otherAddr).Dnsmasq(append(plainArgs("--dhcp-boot=boot.efi"), s.tftpArgs("boot.efi", x64Program)...)...)
 				return s.pc, nil
 			}, kinds[:1], dnsmasqLeases},
+			{"dnsmasq's boot service beside ISC dhcpd", func(s *doctorSite) (*Host, []string) {
+				s.onLAN("dhcp", otherAddr).ISCDHCPD(plainPlan())
+				s.onLAN("pxe", "10.77.2.4").Dnsmasq(append([]string{"--dhcp-range=10.77.2.0,proxy,255.255.255.0",
+					"--pxe-prompt=boot,0", "--pxe-service=X86-64_EFI,boot,boot.efi"}, s.tftpArgs("boot.efi", x64Program)...)...)
+				return s.pc, nil
+			}, kinds[:1], nil},
 			{"two hobnails that share a pool", func(s *doctorSite) (*Host, []string) {
 				s.onLAN("srv", localAddr).Hobnail("share = \"1/2\"\n" + gives)
 				s.onLAN("srv2", "10.77.2.4").Hobnail("share = \"2/2\"\n" + gives)

@@ -80,3 +80,21 @@ func TestUDPChecksumIsNeverZero(t *testing.T) {
 		t.Error("no payload came to the sum that is written as ffff: nothing has been tested")
 	}
 }
+
+// TestParseUDP reads what udpPacket writes, and refuses what is cut short, a
+// fragment, or something else.
+func TestParseUDP(t *testing.T) {
+	src, dst := netip.MustParseAddrPort("10.77.2.3:67"), netip.MustParseAddrPort("255.255.255.255:68")
+	whole := UDPPacket(src, dst, []byte("offer"))
+	gotSrc, gotDst, payload, ok := ParseUDP(append(whole, 0, 0)) // Ethernet pads
+	if !ok || gotSrc != src || gotDst != dst || string(payload) != "offer" {
+		t.Errorf("read %v, %v, %q, %v", gotSrc, gotDst, payload, ok)
+	}
+	fragment, tcp := append([]byte(nil), whole...), append([]byte(nil), whole...)
+	fragment[6], tcp[9] = 0x20, 6
+	for name, b := range map[string][]byte{"nothing": nil, "cut short": whole[:30], "a fragment": fragment, "TCP": tcp} {
+		if _, _, _, ok := ParseUDP(b); ok {
+			t.Errorf("%s is read as a datagram", name)
+		}
+	}
+}

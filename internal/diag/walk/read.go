@@ -178,7 +178,7 @@ func (g *walker) stalled(ctx context.Context, t diag.Target, step *model.Step, r
 	if ctx.Err() != nil {
 		return
 	}
-	n := largestBlock(ctx, g.from, t.Server, t.Name, tftp.DefaultBlksize, firmwareBlock)
+	n := largestBlock(ctx, g.from, t.Server, asking{name: t.Name}, tftp.DefaultBlksize, firmwareBlock)
 	g.find(diag.PathMTU, diag.Fault, "blocks of up to %d octets get through, the %d that firmware asks for do not: the path from %s has an MTU of about %d",
 		n, firmwareBlock, t.Server, n+32)
 }

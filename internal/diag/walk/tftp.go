@@ -33,6 +33,7 @@ const (
 // asking is one read request.
 type asking struct {
 	name            string
+	port            uint16 // 0: 69
 	blksize, window int
 	probe           bool // only the size is wanted: broken off after the OACK, with ERROR 8 as EDK2 does
 	first           bool // only the first block is wanted
@@ -72,19 +73,21 @@ func readTFTP(ctx context.Context, from, server netip.Addr, a asking) (r got) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	defer stop()
-	t := &transfer{ctx: ctx, conn: conn, ask: a, r: &r, server: server, peer: netip.AddrPortFrom(server, 69)}
+	if a.port == 0 {
+		a.port = 69
+	}
+	t := &transfer{ctx: ctx, conn: conn, ask: a, r: &r, peer: netip.AddrPortFrom(server, a.port)}
 	t.run()
 	return r
 }
 
 // transfer is a request on its way.
 type transfer struct {
-	ctx    context.Context
-	conn   *net.UDPConn
-	ask    asking
-	r      *got
-	server netip.Addr
-	peer   netip.AddrPort // port 69, and then the one that it answers from
+	ctx  context.Context
+	conn *net.UDPConn
+	ask  asking
+	r    *got
+	peer netip.AddrPort // port 69, and then the one that it answers from
 
 	blksize, window int
 	next            uint16 // the block that is wanted
@@ -131,7 +134,7 @@ func (t *transfer) request() bool {
 	}
 	for range requestTries {
 		sent := time.Now()
-		if _, err := t.conn.WriteToUDPAddrPort(b, netip.AddrPortFrom(t.server, 69)); err != nil {
+		if _, err := t.conn.WriteToUDPAddrPort(b, t.peer); err != nil {
 			t.r.unsent = err
 			return false
 		}
@@ -328,10 +331,11 @@ func reachText(err error) reach {
 
 // largestBlock finds the largest block that gets through, from a size that
 // does to one that does not.
-func largestBlock(ctx context.Context, from, server netip.Addr, name string, passes, fails int) int {
+func largestBlock(ctx context.Context, from, server netip.Addr, a asking, passes, fails int) int {
 	for fails-passes > 1 && ctx.Err() == nil {
 		middle := (passes + fails) / 2
-		r := readTFTP(ctx, from, server, asking{name: name, blksize: middle, first: true, tries: 2})
+		a.blksize, a.first, a.tries = middle, true, 2
+		r := readTFTP(ctx, from, server, a)
 		if r.blocks > 0 {
 			passes = middle
 		} else {
