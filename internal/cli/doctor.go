@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -54,7 +55,7 @@ there are faults.`,
 	f.StringVar(&d.stage, "stage", string(classify.StageFirmware), "`STAGE`, which program asks: firmware or ipxe")
 	f.StringVar(&d.mac, "mac", "", "`MAC` address (default one of our own that is nobody's)")
 	f.StringVar(&d.uuid, "uuid", "", "SMBIOS `UUID`, as dmidecode prints it")
-	f.StringVar(&d.iface, "interface", "", "`NAME` of the link to ask on (default the first with an address)")
+	f.StringVar(&d.iface, "interface", "", "`NAME` of the link to ask on (default that of the default route)")
 	f.StringVar(&d.relay, "relay", "", "ask as a relay would, from this `ADDRESS` of ours; needs --server")
 	f.StringVar(&d.server, "server", "", "`ADDRESS` of the server that is asked, or that is meant to answer")
 	f.BoolVar(&d.noWalk, "no-walk", false, "look at this host alone")
@@ -159,7 +160,12 @@ func (d *doctorFlags) walk(cmd *cobra.Command, o walk.Options, loaded *app.Loade
 		o.Say = progress(cmd.Context(), cmd.ErrOrStderr())
 	}
 	w, err := walk.Run(cmd.Context(), o)
-	if err != nil {
+	switch {
+	case err != nil && loaded != nil:
+		// What was found on this host is worth printing all the same.
+		report.add("walk", []diag.Finding{diag.Found(diag.WalkLeftOut, diag.Warning, "no boot was walked: %v", err)})
+		return nil
+	case err != nil:
 		return err
 	}
 	report.walked(w)
@@ -177,7 +183,7 @@ func chooseLink(loaded *app.Loaded) (name, why string, err error) {
 		return "", "no interface has an IPv4 address", nil
 	}
 	if loaded == nil {
-		return all[0].Name, "", nil
+		return mainLink(all), "", nil
 	}
 	if names := loaded.Config.Server.Interfaces; len(names) > 0 {
 		all = slices.DeleteFunc(all, func(i netio.Interface) bool { return !slices.Contains(names, i.Name) })
@@ -188,6 +194,26 @@ func chooseLink(loaded *app.Loaded) (name, why string, err error) {
 		}
 	}
 	return "", "no link of this host is in a configured subnet, and so no boot was walked: machines come through relays", nil
+}
+
+// mainLink is the link of the default route, else the first.
+func mainLink(all []netio.Interface) string {
+	// RFC 5737's addresses are nobody's, and a socket that is only connected
+	// sends nothing.
+	conn, err := net.Dial("udp4", "192.0.2.1:67")
+	if err != nil {
+		return all[0].Name
+	}
+	defer conn.Close()
+	own, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	for _, i := range all {
+		for _, p := range i.Prefixes {
+			if err == nil && p.Addr() == own.Addr() {
+				return i.Name
+			}
+		}
+	}
+	return all[0].Name
 }
 
 // progress tells a person what is waited for; a pipe is told nothing.
@@ -305,8 +331,9 @@ func (r *doctorReport) walked(w *diag.Walk) {
 		s := &w.Steps[i].Step
 		r.Steps = append(r.Steps, doctorStep{Time: s.Time.UTC().Format(time.RFC3339Nano), Kind: string(s.Kind), Text: verdict.Describe(s)})
 	}
-	v := w.Judge()
-	r.Verdict = doctorVerdict{v.Code, v.Detail, string(v.Outcome), v.Step, v.Text, v.Cause, v.Remedy, v.Who}
+	if v := w.Judge(); !w.Stopped {
+		r.Verdict = doctorVerdict{v.Code, v.Detail, string(v.Outcome), v.Step, v.Text, v.Cause, v.Remedy, v.Who}
+	}
 	if w.Leased.IsValid() {
 		r.Lease = doctorLease{Address: w.Leased.String(), Server: w.Choice.Address.Server().String(), Released: w.Released}
 	}

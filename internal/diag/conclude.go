@@ -110,7 +110,7 @@ func (w *Walk) Judge() model.Verdict {
 	if read && (v.Code == verdict.LoaderSilent || v.Code == verdict.HandedOver) {
 		e, _ := verdict.Lookup(verdict.HandedOver)
 		v.Code, v.Detail, v.Outcome, v.Who = e.Code, "", e.Outcome, e.Who
-		v.Text = fmt.Sprintf("%s was read to its end; doctor does not run it", w.Transfer.Target.Name)
+		v.Text = fmt.Sprintf("%s was read to its end; doctor does not run it", record.Printable(w.Transfer.Target.Name))
 		v.Cause, v.Remedy = "", ""
 	}
 	if v.Code == verdict.OfferNotTaken {

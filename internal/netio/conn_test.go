@@ -298,3 +298,20 @@ func TestFrames(t *testing.T) {
 		t.Errorf("a frame after closing: %v, want net.ErrClosed", err)
 	}
 }
+
+// TestBound finds the port that this very process has.
+func TestBound(t *testing.T) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	bound, name, pid := Bound("udp", port)
+	if want := fmt.Sprintf("(process %d)", os.Getpid()); !bound || pid != os.Getpid() || !strings.HasSuffix(name, want) {
+		t.Errorf("port %d: bound %v by %q, process %d; want one that ends in %q", port, bound, name, pid, want)
+	}
+	conn.Close()
+	if bound, name, pid := Bound("udp", port); bound || name != "" || pid != 0 {
+		t.Errorf("a closed port is bound by %q, process %d", name, pid)
+	}
+}

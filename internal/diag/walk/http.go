@@ -47,9 +47,9 @@ func (g *walker) readHTTP(ctx context.Context, t diag.Target) {
 		g.unreached(t, step, u, err)
 		return
 	}
-	g.clock(head.date, u.Host)
+	g.clock(head.date, record.Printable(u.Host))
 	if head.status == http.StatusOK && head.length < 0 && g.chooser == diag.EDK2HTTP {
-		g.find(diag.HTTPLength, diag.Fault, "%s does not tell the length of %s", u.Host, step.File.Name)
+		g.find(diag.HTTPLength, diag.Fault, "%s does not tell the length of %s", record.Printable(u.Host), step.File.Name)
 	}
 	at := time.Now()
 	get, err := fetch(ctx, client, http.MethodGet, t.Name)
@@ -103,9 +103,9 @@ func (g *walker) certificate(s tls.ConnectionState) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &expired):
-		g.once(diag.HTTPSUnproven, diag.Fault, "the certificate of %s does not hold: %v", s.ServerName, err)
+		g.once(diag.HTTPSUnproven, diag.Fault, "the certificate of %s does not hold: %s", s.ServerName, record.Printable(err.Error()))
 	default:
-		g.once(diag.HTTPSUnproven, diag.Warning, "this host does not trust the certificate of %s: %v", s.ServerName, err)
+		g.once(diag.HTTPSUnproven, diag.Warning, "this host does not trust the certificate of %s: %s", s.ServerName, record.Printable(err.Error()))
 	}
 	return nil
 }

@@ -202,7 +202,7 @@ func (g *walker) look(t diag.Target, step *model.Step, content []byte) {
 	arch := g.opts.Machine.Arch
 	name := t.Name[strings.LastIndexAny(t.Name, `/\`)+1:]
 	l := nbp.LookAt(arch, name, content)
-	f.Arch, f.Signer = l.Arch, l.Signer
+	f.Arch, f.Signer = l.Arch, record.Printable(l.Signer)
 	if l.Unfit != "" {
 		g.find(diag.ProgramUnfit, diag.Fault, "%s %s", f.Name, l.Unfit)
 	}

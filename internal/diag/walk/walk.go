@@ -15,6 +15,7 @@ import (
 	"hobnail/internal/diag"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
+	"hobnail/internal/record"
 	"hobnail/internal/sim"
 	"hobnail/internal/wire/dhcp4"
 )
@@ -171,7 +172,7 @@ func (g *walker) walk(ctx context.Context) error {
 		return nil
 	}
 	if !g.from.IsValid() {
-		g.find(diag.NoAddressHere, diag.Warning, "%s has no IPv4 address: %s was not read", g.opts.Interface, target.Name)
+		g.find(diag.NoAddressHere, diag.Warning, "%s has no IPv4 address: %s was not read", g.opts.Interface, record.Printable(target.Name))
 		return nil
 	}
 	g.read(ctx, target)
