@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"hobnail/internal/classify"
@@ -205,7 +206,8 @@ func (w *Walk) lessors() (all []Answer) {
 }
 
 // twoServers: several servers give addresses. Two hobnails have parts of a
-// pool each; one in mode merge hands on another server's address.
+// pool each; one in mode merge hands on another server's address, often the
+// very one that the server offers by itself.
 func (w *Walk) twoServers() []Finding {
 	all := w.lessors()
 	if len(all) < 2 {
@@ -226,12 +228,15 @@ func (w *Walk) twoServers() []Finding {
 		return []Finding{w.second(Fault, text+", of different networks or with different routers")}
 	case a.Hobnail() && b.Hobnail():
 		return nil
-	case (a.Hobnail() || b.Hobnail()) && w.Merged:
+	case (a.Hobnail() || b.Hobnail()) && (w.Merged || a.Packet.YIAddr == b.Packet.YIAddr):
 		return []Finding{fine("%s: hobnail completes the other's answer (mode merge)", text)}
 	case (a.Hobnail() || b.Hobnail()) && relayed:
 		return []Finding{w.second(Warning, text+": right if hobnail is in mode merge there, which cannot be heard behind a relay")}
 	case a.Hobnail() || b.Hobnail():
 		return []Finding{w.second(Fault, text)}
+	}
+	if a.Packet.YIAddr == b.Packet.YIAddr {
+		return []Finding{w.second(Fault, text+": they will give one address to two machines")}
 	}
 	return []Finding{w.second(Warning, text+", alike but for the address: right if they are meant to share the network (failover, split scope)")}
 }
@@ -263,7 +268,7 @@ func (w *Walk) strays() (all []Finding) {
 			has = append(has, "the boot file "+record.Printable(file))
 		}
 		if has66 {
-			has = append(has, "option 66 ("+record.Printable(string(tftp))+")")
+			has = append(has, "option 66 ("+record.Printable(strings.TrimRight(string(tftp), "\x00"))+")")
 		}
 		if len(has) == 0 || slices.ContainsFunc(all, func(f Finding) bool { return f.Server == a.Server() }) {
 			continue

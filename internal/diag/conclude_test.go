@@ -137,6 +137,26 @@ func TestChecklist(t *testing.T) {
 			w.read(t, model.StepRead, nil)
 			return w
 		}, verdict.HandedOver, "warning second-dhcp-server"},
+		{"two servers offer one address", func(t *testing.T) *Walk {
+			w := walkOf(t, machine, func(sent *dhcp4.Packet) []Answer {
+				return []Answer{
+					said(t, sent, dhcp4.Offer, site, "10.77.2.60", boots("boot.efi")),
+					said(t, sent, dhcp4.Offer, "10.77.2.4", "10.77.2.60", nil),
+				}
+			})
+			w.read(t, model.StepRead, nil)
+			return w
+		}, verdict.HandedOver, "fault second-dhcp-server"},
+		{"hobnail offers another's address", func(t *testing.T) *Walk {
+			w := walkOf(t, machine, func(sent *dhcp4.Packet) []Answer {
+				return []Answer{
+					said(t, sent, dhcp4.Offer, site, "10.77.2.60", nil),
+					said(t, sent, dhcp4.Offer, hobnail, "10.77.2.60", boots(ownFile)),
+				}
+			})
+			w.read(t, model.StepRead, nil)
+			return w
+		}, verdict.HandedOver, ""},
 		{"hobnail completes another's answer", func(t *testing.T) *Walk {
 			w := walkOf(t, machine, func(sent *dhcp4.Packet) []Answer {
 				return []Answer{
