@@ -157,7 +157,7 @@ func (d *doctorFlags) walk(cmd *cobra.Command, o walk.Options, loaded *app.Loade
 		o.Interface = name
 	}
 	if !d.asJSON {
-		o.Say = progress(cmd.Context(), cmd.ErrOrStderr())
+		o.Say = sayTo(cmd.Context(), cmd.ErrOrStderr())
 	}
 	w, err := walk.Run(cmd.Context(), o)
 	switch {
@@ -216,8 +216,8 @@ func mainLink(all []netio.Interface) string {
 	return all[0].Name
 }
 
-// progress tells a person what is waited for; a pipe is told nothing.
-func progress(ctx context.Context, w io.Writer) func(string) {
+// sayTo tells a person what is waited for; a pipe is told nothing.
+func sayTo(ctx context.Context, w io.Writer) func(string) {
 	f, ok := w.(*os.File)
 	if !ok {
 		return nil
