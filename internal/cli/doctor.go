@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -157,7 +156,7 @@ func (d *doctorFlags) walk(cmd *cobra.Command, o walk.Options, loaded *app.Loade
 		o.Interface = name
 	}
 	if !d.asJSON {
-		o.Say = steps(cmd.Context(), cmd.ErrOrStderr())
+		o.Say = sayTo(cmd.Context(), cmd.ErrOrStderr())
 	}
 	w, err := walk.Run(cmd.Context(), o)
 	switch {
@@ -216,9 +215,13 @@ func mainLink(all []netio.Interface) string {
 	return all[0].Name
 }
 
-// steps tells a person what is waited for; a pipe is told nothing.
-func steps(ctx context.Context, w io.Writer) func(string) {
-	if !watched(w) {
+// sayTo tells a person what is waited for; a pipe is told nothing.
+func sayTo(ctx context.Context, w io.Writer) func(string) {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return nil
 	}
 	return func(text string) {

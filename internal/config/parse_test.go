@@ -84,9 +84,9 @@ func TestParseEveryKey(t *testing.T) {
 				NTP: []netip.Addr{addr("10.77.1.3")}, Domain: "lab.example.net", Lease: 36 * time.Hour, PerCircuit: 16,
 				NextServer: addr("10.77.1.4"), Link: "floor-2",
 				Options: []model.Option{{Code: 26, Name: "mtu-interface", Data: []byte{0x05, 0x78}}, {Code: 224, Name: "224", Data: []byte{1, 2}}},
-				At:      "site.toml:25",
+				At:      "site.toml:27",
 			},
-			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:40"},
+			{CIDR: netip.MustParsePrefix("10.77.3.0/24"), Mode: model.ModeOff, Lease: time.Hour, Probe: true, At: "site.toml:42"},
 		},
 		Machines: []model.Machine{
 			{

@@ -201,12 +201,20 @@ func MenuItem(a Answer) *pxe.BootItem {
 func Role(c Chooser, name string) model.FileRole {
 	role := record.RoleOf(name)
 	switch {
-	case c == EDK2HTTP && role == model.RoleDisk, c == IPXE && role == model.RoleLoader:
+	case c == EDK2HTTP && IsDisk(name), c == IPXE && role == model.RoleLoader:
 		return role
 	case c == IPXE:
 		return model.RoleConfig
 	}
 	return model.RoleLoader
+}
+
+// IsDisk reports whether firmware that boots by HTTP mounts a file instead of
+// starting it (UEFI specification section 24.7.3.1; EDK2 goes by the end of the
+// name where the server does not say).
+func IsDisk(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, ".img") || strings.HasSuffix(name, ".iso")
 }
 
 // ClassOf is what a machine takes an answer for, in the words of EDK2; of one

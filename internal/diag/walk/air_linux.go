@@ -123,7 +123,11 @@ func (l *link) receive() {
 			continue
 		}
 		h := heard{at: time.Now(), src: src, dst: dst, data: payload}
-		if ll, ok := from.(*unix.SockaddrLinklayer); ok && ll.Halen == 6 {
+		ll, ok := from.(*unix.SockaddrLinklayer)
+		if ok && ll.Pkttype == unix.PACKET_OTHERHOST {
+			continue // a switch that floods: no machine would take it
+		}
+		if ok && ll.Halen == 6 {
 			h.hw = append([]byte(nil), ll.Addr[:6]...)
 		}
 		select {

@@ -196,7 +196,7 @@ func (g *walker) look(t diag.Target, step *model.Step, content []byte) {
 		}
 		return
 	}
-	if f.Role != model.RoleLoader || len(content) > maxRead {
+	if f.Role != model.RoleLoader || diag.IsDisk(t.Name) || len(content) > maxRead {
 		return
 	}
 	arch := g.opts.Machine.Arch

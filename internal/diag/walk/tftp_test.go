@@ -216,7 +216,8 @@ func TestOwnMAC(t *testing.T) {
 	if len(a) != 6 || a[0]&3 != 2 {
 		t.Errorf("% x is no locally administered address of one machine", a)
 	}
-	if ownMAC("eth0") != ownMAC("eth0") || ownMAC("eth0") == ownMAC("eth1") {
+	first, again, other := ownMAC("eth0"), ownMAC("eth0"), ownMAC("eth1")
+	if first != again || first == other {
 		t.Error("the address is not one for each place")
 	}
 }

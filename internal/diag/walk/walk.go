@@ -217,6 +217,10 @@ func (g *walker) discover(ctx context.Context) error {
 func (g *walker) hear(ctx context.Context, wait time.Duration, enough func(diag.Answer, heard) bool) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	port := uint16(dhcp4.ClientPort)
+	if _, ok := g.air.(*relay); ok {
+		port = dhcp4.ServerPort
+	}
 	var seen [][]byte
 	for {
 		select {
@@ -232,8 +236,8 @@ func (g *walker) hear(ctx context.Context, wait time.Duration, enough func(diag.
 				continue
 			}
 			g.passedOn(h)
-			if h.data[0] != dhcp4.OpReply {
-				continue
+			if h.data[0] != dhcp4.OpReply || h.dst.Port() != port {
+				continue // a request, or an answer to some relay
 			}
 			if slices.ContainsFunc(seen, func(b []byte) bool { return bytes.Equal(b, h.data) }) {
 				continue // a broadcast of this host's comes by two ways
