@@ -48,7 +48,7 @@ func firmwareRows() []failure {
 			s.host("rtr").drop("forward", `iifname "eth0" udp sport != 69`)
 			s.powerOn(UEFIx64, gaveUp)
 		}},
-		{name: "ovmf-behind-mtu-1400-and-icmp-dropped", code: "transfer-stalled", detail: "mtu", play: func(s *scene) {
+		{name: "ovmf-behind-mtu-1400-and-fragments-dropped", code: "transfer-stalled", detail: "mtu", play: func(s *scene) {
 			s.use(relayed, gives)
 			s.smallMTU()
 			s.powerOn(UEFIx64, gaveUp)
@@ -62,7 +62,7 @@ func firmwareRows() []failure {
 			s.use(sameLink, boots("far")+gives+"\n[[image]]\nname = \"far\"\nkernel = \"https://10.77.2.9/linux\"\n")
 			s.powerOn(BIOS, `not supported|ipxe.org/3c`)
 		}},
-		{name: "ipxe-rom-and-the-kernel-missing", code: "boot-file-not-found", says: "linux", play: func(s *scene) {
+		{name: "ipxe-rom-and-the-kernel-gone", code: "boot-file-fault", says: "linux", play: func(s *scene) {
 			s.use(sameLink, s.starts("ipxe")+gives)
 			removeTiny(s)
 			s.powerOn(BIOS, `ipxe.org/2d0c6|No such file`)

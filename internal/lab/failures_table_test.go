@@ -4,6 +4,7 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -88,7 +89,7 @@ func unansweredRows() []failure {
 			s.rom(edk2x64).pxe()
 		}},
 		{name: "circuit-has-its-share", code: "no-answer", detail: "circuit-full", captured: "no-answer", play: func(s *scene) {
-			s.use(relayed, gives+"per_circuit = 1\n")
+			s.use(relayed, gives+"per_circuit = \"1\"\n")
 			first := s.another("first", edk2x64, "52:54:00:4c:43:01")
 			first.pxe()
 			s.rom(edk2x64).pxe()
@@ -105,7 +106,21 @@ func unansweredRows() []failure {
 			s.fullDisk("hobnail-srv")
 			s.use(sameLink, gives)
 			s.fill("hobnail-srv")
-			s.rom(edk2x64).pxe()
+			r := s.rom(edk2x64)
+			r.round = 30 * time.Millisecond
+			for i := range 64 { // there is room left in the log's last block
+				r.mac[5] = byte(i)
+				r.discover(1, nil)
+				if offer := r.of(localAddr); offer != nil {
+					r.send(r.message(dhcp4.Request, func(p *dhcp4.Packet) {
+						p.Options.AddAddr(dhcp4.OptRequestedAddr, offer.YIAddr)
+						p.Options.AddAddr(dhcp4.OptServerID, netip.MustParseAddr(localAddr))
+					}), "255.255.255.255", 67)
+				}
+			}
+			r.mac[5] = 0x77
+			r.round = time.Second
+			r.pxe()
 		}},
 		{name: "no-way-back-to-the-relay", code: "no-answer", detail: "send-failed", captured: "no-answer", play: func(s *scene) {
 			core := s.Link("core")
@@ -182,7 +197,7 @@ func addressRows() []failure {
 			s.rom(edk2x64).discover(4, nil)
 		}},
 		{name: "offer-with-a-malformed-option", code: "offer-not-taken", says: "stray-options: .*UEFI firmware drops", play: func(s *scene) {
-			s.dnsmasqBeside(proxied, "--dhcp-option-force=42,0a:4d:02")
+			s.dnsmasqBeside(proxied, "--dhcp-option-force=4,0a:4d:02")
 			if _, ok := s.rom(edk2x64).pxe(); ok {
 				s.t.Fatalf("firmware took the malformed offer")
 			}
@@ -193,10 +208,14 @@ func addressRows() []failure {
 			s.rom(edk2x64).pxe()
 		}},
 		{name: "another-server-won-behind-the-relay", code: "offer-not-taken", detail: "other-server", play: func(s *scene) {
-			s.use(relayedBesideKea, gives)
+			core, far := s.Link("core"), s.Link("far")
+			s.Router("rtr", At(core, coreRouter+"/24"), At(s.lan, routerAddr+"/24"), At(far, "10.77.3.1/24")).Relay(s.lan, true, "10.77.3.3", coreAddr)
+			s.record = s.Capture(core)
+			s.Host("dhcp", far, "10.77.3.3/24", "10.77.3.1").Kea(plainPlan())
+			s.srv = s.Host("srv", core, coreAddr+"/24", coreRouter).Hobnail(gives)
 			r := s.rom(uboot) // takes the first offer
 			r.discover(1, nil)
-			if offer := r.of(core2Addr); offer == nil || r.take(offer) == nil {
+			if offer := r.of("10.77.3.3"); offer == nil || r.take(offer) == nil {
 				s.t.Fatalf("Kea gave no address")
 			}
 		}},
@@ -347,7 +366,7 @@ func wayRows() []failure {
 			p, ok := r.pxe()
 			s.mustStop(r, p, ok)
 		}},
-		{name: "mtu-1400-and-icmp-dropped", code: "transfer-stalled", detail: "mtu", says: "1500", play: func(s *scene) {
+		{name: "mtu-1400-and-fragments-dropped", code: "transfer-stalled", detail: "mtu", says: "1500", play: func(s *scene) {
 			s.use(relayed, gives)
 			s.smallMTU()
 			r := s.rom(edk2x64)
@@ -362,14 +381,14 @@ func wayRows() []failure {
 		}},
 		{name: "slow-link", code: "slow", detail: "loader", says: "round trip", play: func(s *scene) {
 			far := s.Router("srv")
-			near, _ := s.Wire("machine", "10.77.2.240/24", far, localAddr+"/24", link.Faults{Delay: 50 * time.Millisecond}, -1)
-			s.srv = far.wired(localAddr).Hobnail(gives + s.starts("shimx64.efi"))
+			near, _ := s.Wire("machine", "10.77.2.240/24", far, localAddr+"/24", link.Faults{Delay: 60 * time.Millisecond}, -1)
+			s.srv = far.wired(localAddr).Hobnail(gives + s.starts("ipxe.efi"))
 			r := near.rom(edk2x64, machineMAC)
 			p, ok := r.pxe()
 			if !ok {
 				s.t.Fatalf("the firmware gave up")
 			}
-			// The size of shim, block by block, as old ROMs read.
+			// Block by block, as old ROMs read.
 			if _, err := r.tftp(p, reading{wait: 4 * time.Second}); err != nil {
 				s.t.Fatalf("%v", err)
 			}
@@ -377,7 +396,7 @@ func wayRows() []failure {
 			r.system()
 		}},
 		{name: "20-percent-loss", code: "slow", detail: "loader", says: "lost on the way", play: func(s *scene) {
-			s.use(relayed, gives+s.starts("shimx64.efi"))
+			s.use(relayed, gives+s.starts("ipxe.efi"))
 			for i := range 6 { // what is usual here
 				s.another(fmt.Sprintf("pc%d", i), edk2x64, fmt.Sprintf("52:54:00:4c:43:%02x", 0x10+i)).wholly()
 			}
@@ -408,12 +427,14 @@ func (s *scene) mustStop(r *rom, p program, ok bool) {
 	}
 }
 
-// smallMTU makes the router's way to the machines narrow, and has it tell
-// nobody.
+// smallMTU makes the router's way to the machines narrow, has it tell nobody,
+// and the switch behind it drops fragments. hobnail's answers may be taken to
+// pieces: they carry no DF.
 func (s *scene) smallMTU() {
 	rtr := s.host("rtr")
 	rtr.Run("ip", "link", "set", "eth1", "mtu", "1400")
 	rtr.drop("output", "icmp type destination-unreachable")
+	s.lan.drop("ip frag-off & 0x3fff != 0")
 }
 
 // wired gives the host at the other end of a wire the address that it has
@@ -421,6 +442,22 @@ func (s *scene) smallMTU() {
 func (h *Host) wired(addr string) *Host {
 	h.Ports = []Port{At(nil, addr+"/24")}
 	return h
+}
+
+// reload gives the server another configuration.
+func (s *scene) reload(conf string) {
+	s.t.Helper()
+	old, err := os.ReadFile(s.srv.Config)
+	if err != nil {
+		s.t.Fatalf("%v", err)
+	}
+	head := strings.SplitAfterN(string(old), "\n", 4)
+	if err := os.WriteFile(s.srv.Config, []byte(strings.Join(head[:3], "")+conf), 0o644); err != nil {
+		s.t.Fatalf("%v", err)
+	}
+	s.srv.Signal(syscall.SIGHUP)
+	s.srv.WaitFor("(?i)reload|configuration.*(read|use)", startup)
+	time.Sleep(time.Second)
 }
 
 // fileRows are boot files that are missing, or the wrong ones.
@@ -450,14 +487,25 @@ func fileRows() []failure {
 				s.t.Fatalf("there is such a file")
 			}
 		}},
-		{name: "kernel-missing", code: "boot-file-not-found", says: "linux", play: func(s *scene) {
+		{name: "kernel-gone-from-the-disk", code: "boot-file-fault", says: "no such file", play: func(s *scene) {
 			s.use(sameLink, gives+s.starts("ipxe"))
 			os.Remove(s.Path("tiny/linux"))
 			r := s.rom(edk2x64)
 			r.boots()
 			r.follow(r.ipxe())
 		}},
-		{name: "initrd-missing", code: "boot-file-not-found", says: "initrd", play: func(s *scene) {
+		{name: "image-taken-out-of-the-configuration", code: "boot-file-not-found", says: "img/tiny/linux", play: func(s *scene) {
+			s.use(sameLink, gives+s.starts("ipxe"))
+			r := s.rom(edk2x64)
+			r.boots()
+			url := r.ipxe()
+			status, script := r.get(url)
+			s.reload(gives)
+			if again, _ := r.get(scriptURL.FindStringSubmatch(script)[1]); status != 200 || again != 404 {
+				s.t.Fatalf("status %d, then %d", status, again)
+			}
+		}},
+		{name: "initrd-gone-from-the-disk", code: "boot-file-fault", says: "initrd.*no such file", play: func(s *scene) {
 			s.use(sameLink, gives+s.starts("ipxe"))
 			os.Remove(s.Path("tiny/initrd.gz"))
 			r := s.rom(edk2x64)
