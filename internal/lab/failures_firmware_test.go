@@ -58,9 +58,9 @@ func firmwareRows() []failure {
 			s.host("rtr").drop("forward", "tcp dport 8080")
 			s.powerOn(BIOS, `timed out|ipxe.org/4c0a6`)
 		}},
-		{name: "ipxe-rom-and-an-https-kernel", code: "script-not-followed", captured: "handed-over", play: func(s *scene) {
-			s.use(sameLink, boots("far")+gives+"\n[[image]]\nname = \"far\"\nkernel = \"https://10.77.2.9/linux\"\n")
-			s.powerOn(BIOS, `not supported|ipxe.org/3c`)
+		{name: "ipxe-rom-and-the-kernel-on-a-server-that-is-away", code: "boot-file-fault", says: `10\.77\.2\.9`, play: func(s *scene) {
+			s.use(sameLink, boots("far")+gives+"\n[[image]]\nname = \"far\"\nkernel = \"http://10.77.2.9/linux\"\n")
+			s.powerOn(BIOS, `ipxe.org/1d0c6|Input/output error`)
 		}},
 		{name: "ipxe-rom-and-the-kernel-gone", code: "boot-file-fault", says: "linux", play: func(s *scene) {
 			s.use(sameLink, s.starts("ipxe")+gives)

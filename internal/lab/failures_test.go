@@ -206,6 +206,19 @@ type result struct {
 	took    time.Duration
 }
 
+// wrong says what is wrong with a row, "" for nothing.
+func (r *result) wrong() string {
+	switch {
+	case r.fault != "":
+		return "; WRONG: " + r.fault
+	case r.capture != "":
+		return "; WRONG: " + r.capture
+	case r.err != nil:
+		return "; it could not be played"
+	}
+	return ""
+}
+
 // sideBySide is how many rows are played at once: most of the time they wait.
 const sideBySide = 14
 
@@ -231,6 +244,7 @@ func TestVerdicts(t *testing.T) {
 			start := time.Now()
 			r.err = Play(t.Name()+"-"+f.name, &r.log, func(tb TB) { f.run(tb, r, compare) })
 			r.took = time.Since(start).Round(time.Second)
+			t.Logf("%s: %v, %s%s", f.name, r.took, r.boot.Verdict, r.wrong())
 		})
 	}
 	wait.Wait()
@@ -238,12 +252,11 @@ func TestVerdicts(t *testing.T) {
 	for _, f := range rows {
 		r := results[f.name]
 		t.Run(f.name, func(t *testing.T) {
-			if r.err != nil || r.fault != "" || r.capture != "" {
-				t.Errorf("%s%s%s\n%s", r.fault, r.capture, timeline(r.boot), r.log.String())
+			if fault := r.wrong(); fault != "" {
+				t.Errorf("%s%s\n%s", fault, timeline(r.boot), r.log.String())
 				return
 			}
 			right++
-			t.Logf("%v, %s", r.took, r.boot.Verdict)
 		})
 	}
 	healthy := 0
