@@ -241,7 +241,7 @@ func addressRows() []failure {
 			}
 			r.tftp(program{"10.77.2.9", "other.kpxe"}, reading{tries: 2})
 		}},
-		{name: "another-server-boots-u-boot", code: "other-boot-server", captured: "boot-file-never-asked", play: func(s *scene) {
+		{name: "another-server-boots-u-boot", code: "foreign-boot-file", detail: "uncontested", captured: "boot-file-never-asked", play: func(s *scene) {
 			s.dnsmasqBeside(proxied, "--dhcp-boot=board.scr,other,10.77.2.9")
 			r := s.rom(uboot)
 			r.discover(1, nil)
@@ -286,7 +286,7 @@ func addressRows() []failure {
 			p.WaitFor("declining|broadcasting decline", startup)
 			p.Stop()
 		}},
-		{name: "boot-service-denies", code: "no-answer", detail: "deny", captured: "no-answer", play: func(s *scene) {
+		{name: "boot-service-denies", code: "no-answer", detail: "deny", captured: "foreign-option-60", play: func(s *scene) {
 			// As beside a Windows server with option 60 for a boot server that
 			// has become hobnail.
 			s.dnsmasqBeside(proxied+"\n[[rule]]\nboot = \"deny\"\n", "--dhcp-option-force=60,PXEClient", "--dhcp-boot=,hobnail,"+localAddr)
