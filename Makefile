@@ -17,6 +17,8 @@ KILLS ?= 1000
 MINUTES ?= 10
 # How many machines proof-storm boots
 BOOTS ?= 5000
+# Which boots proof-verdicts plays, a regular expression: make proof-verdicts ROWS=^ovmf
+ROWS ?=
 # How many histories proof-sim plays
 SEEDS ?= 10000
 # How large the capture of proof-explain is, in MiB
@@ -28,7 +30,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-storm proof-history proof-explain clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -95,6 +97,10 @@ proof-history: ## a process that keeps boots killed KILLS times under load; twen
 proof-storm: build ## BOOTS machines that boot at once: each leaves the right record, and what that costs; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo env HOBNAIL_STORM=$(BOOTS) go test -tags lab -count=1 -timeout 1h -v -run 'TestStorm$$' ./internal/lab
+
+proof-verdicts: build ## boots that go wrong, each of which must get the right verdict; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_ROWS='$(ROWS)' go test -tags lab -count=1 -timeout 1h -v -run TestVerdicts ./internal/lab
 
 proof-sim: ## SEEDS histories of servers, machines, networks, clocks and disks, by chance
 	go test -count=1 -timeout 12h -v -run TestSeeds ./internal/dhcpsim -seeds $(SEEDS)

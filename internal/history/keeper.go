@@ -72,6 +72,7 @@ type Keeper struct {
 	final   []*model.Boot          // whose verdict became final since Ended was last told
 	unsaved map[string]*model.Boot // what the archive did not take
 	subs    map[chan *model.Boot]bool
+	early   early
 }
 
 type item struct {
@@ -92,6 +93,7 @@ func New(archive Archive, clock func() time.Time) *Keeper {
 		archive: archive, clock: clock, began: clock(), in: make(chan item, queueDepth), joiner: record.NewJoiner(),
 		state: map[*model.Boot]*state{}, places: map[string]map[netip.Addr]verdict.Neighbour{},
 		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
+		early: early{asked: map[model.MAC]uint32{}},
 	}
 	k.joiner.Closed = k.close
 	return k
@@ -155,9 +157,19 @@ func (k *Keeper) finish() {
 
 func (k *Keeper) add(it item) {
 	k.hear(&it)
+	if k.early.hold(&it) || !k.join(it) {
+		return
+	}
+	for _, w := range k.early.heard(&it) {
+		k.join(w)
+	}
+}
+
+// join adds a step to its boot, and reports whether it has one.
+func (k *Keeper) join(it item) bool {
 	b := k.joiner.Add(it.who, it.step)
 	if b == nil {
-		return
+		return false
 	}
 	st := k.state[b]
 	if st == nil {
@@ -166,6 +178,7 @@ func (k *Keeper) add(it item) {
 		k.going.Store(b.MAC, true)
 	}
 	st.dirty = true
+	return true
 }
 
 // hear remembers the DHCP servers of a place.
@@ -217,6 +230,9 @@ func (k *Keeper) caseOf(b *model.Boot, now time.Time) verdict.Case {
 // what is new of them.
 func (k *Keeper) judge(now time.Time) {
 	k.mu.Lock()
+	for _, w := range k.early.expired(now) {
+		k.join(w)
+	}
 	k.joiner.Expire(now)
 	var save []*model.Boot
 	for b, st := range k.state {
@@ -302,6 +318,7 @@ func (k *Keeper) close(b *model.Boot) {
 	st := k.state[b]
 	delete(k.state, b)
 	k.going.Delete(b.MAC)
+	delete(k.early.asked, b.MAC)
 	b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
 	if st == nil {
 		st = &state{}

@@ -98,6 +98,9 @@ func (m machine) who() record.Who {
 func (m machine) dhcp(kind model.StepKind, d model.DHCPStep, from netip.Addr, ours bool) {
 	who := m.who()
 	d.Relay, _ = netip.ParseAddr(m.place)
+	if d.Xid == 0 {
+		d.Xid = uint32(m.n)
+	}
 	if kind == model.StepAck {
 		who.Addr = d.Address
 	}
@@ -347,4 +350,53 @@ func BenchmarkBoot(b *testing.B) {
 	}
 	cancel()
 	<-done
+}
+
+// TestAnAnswerHeardFirst: a quick server's offer is heard before the DISCOVER
+// that it answers, and belongs to the boot that this begins, also where an
+// earlier one of the machine goes on.
+func TestAnAnswerHeardFirst(t *testing.T) {
+	run(t, newShelf(), func(k *history.Keeper) {
+		m := machine{k, 1, "eth0"}
+		for _, xid := range []uint32{7, 8} {
+			m.dhcp(model.StepOffer, model.DHCPStep{Xid: xid, Address: address(9)}, site, false)
+			m.dhcp(model.StepDiscover, model.DHCPStep{Xid: xid, Class: "PXEClient", Stage: "firmware", Arch: model.ArchX64}, netip.Addr{}, false)
+			m.dhcp(model.StepRequest, model.DHCPStep{Xid: xid, Class: "PXEClient", Stage: "firmware", Chosen: site, Address: address(9)}, netip.Addr{}, false)
+			m.dhcp(model.StepAck, model.DHCPStep{Xid: xid, Address: address(9)}, site, false)
+		}
+		settle()
+		boots := all(t, k)
+		if len(boots) != 2 {
+			t.Fatalf("%d boots", len(boots))
+		}
+		for _, b := range boots {
+			b, err := k.Show(b.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kinds []string
+			for _, s := range b.Steps {
+				kinds = append(kinds, string(s.Kind))
+			}
+			if got := strings.Join(kinds, " "); got != "discover offer request ack" {
+				t.Errorf("%s: %s", b.ID, got)
+			}
+		}
+	})
+}
+
+// TestAnAnswerToNothing: what answers a request that was never heard is kept
+// with the boot that goes on, after a while.
+func TestAnAnswerToNothing(t *testing.T) {
+	run(t, newShelf(), func(k *history.Keeper) {
+		m := machine{k, 1, "eth0"}
+		m.discover()
+		m.dhcp(model.StepNak, model.DHCPStep{Xid: 99}, site, false)
+		settle()
+		time.Sleep(3 * time.Second)
+		b, err := k.Show(all(t, k)[0].ID)
+		if err != nil || len(b.Steps) != 2 || b.Steps[1].Kind != model.StepNak {
+			t.Errorf("%+v, %v", b, err)
+		}
+	})
 }

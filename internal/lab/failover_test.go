@@ -53,6 +53,7 @@ func TestMatrix11(t *testing.T) {
 			for addr, s := range servers {
 				if s != dead {
 					record.CheckDHCP(addr)
+					checkVerdict(t, s)
 				}
 			}
 			checkKilledInTime(t, record, last)

@@ -140,8 +140,25 @@ func (r row) run(t *testing.T, check func(*testing.T, *Lab, *Server, *Capture)) 
 		}
 		m.Stop()
 		record.CheckDHCP(server.Host.Addr())
+		checkVerdict(t, server)
 		check(t, l, server, record)
 	})
+}
+
+// checkVerdict: the server says of a machine that came to its kernel that it
+// went well. There is one machine, and U-Boot's makes up its MAC address.
+func checkVerdict(t *testing.T, server *Server) {
+	t.Helper()
+	all := server.Boots()
+	if len(all) == 0 {
+		t.Errorf("%s has no boot", server.Name)
+		return
+	}
+	if v := all[0].Verdict; v.Outcome == "ok" {
+		t.Logf("verdict of %s: %s", server.Name, v)
+	} else {
+		t.Errorf("%s says of a machine that started: %s, outcome %s%s", server.Name, v, v.Outcome, timeline(server.Boot(all[0].ID)))
+	}
 }
 
 // sameLink has hobnail on the machines' link.

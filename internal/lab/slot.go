@@ -13,11 +13,11 @@ import (
 const slotWait = 40 * time.Minute
 
 // Slot waits until one more machine may run and holds that right until the
-// test ends. An emulated machine keeps one processor busy, so there are as
+// test ends, or until leave is called. An emulated machine keeps one processor busy, so there are as
 // many slots as processors, two at least and four at most. The slots are
 // locked files: they are shared by all tests of this computer, whatever
 // process they run in.
-func Slot(t TB) {
+func Slot(t TB) (leave func()) {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "hobnail-lab-slots")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -41,6 +41,7 @@ func Slot(t TB) {
 		t.Logf("waited %v for its turn", waited)
 	}
 	t.Cleanup(func() { held.Close() })
+	return func() { held.Close() }
 }
 
 // tryLock gives the locked file, or nil if somebody else holds it.
