@@ -134,7 +134,7 @@ func (c *tape) icmp(code byte, about []byte) {
 // link puts a link's header before an IP packet.
 func link(kind layers.LinkType, tags []uint16, ip []byte) []byte {
 	ether := uint16(0x0800)
-	if ip[0]>>4 == 6 {
+	if len(ip) > 0 && ip[0]>>4 == 6 {
 		ether = 0x86dd
 	}
 	var b []byte
