@@ -6,14 +6,19 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"hobnail/internal/history"
 	"hobnail/internal/store"
 	"hobnail/internal/store/sqlite"
 )
 
-// restored is how many of the newest boots are looked through at the start.
-const restored = 2000
+// What is looked through at the start: so many of the newest boots, and for so
+// long.
+const (
+	restored    = 2000
+	restoreTime = 30 * time.Second
+)
 
 // storePath is where a configuration's store is: all that is kept beyond a
 // restart, but for leases.

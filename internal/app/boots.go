@@ -55,6 +55,7 @@ func (s *Server) tellBoot(b *model.Boot) {
 	if v.Outcome == model.OutcomeFailed && v.Remedy != "" {
 		attrs = append(attrs, slog.String("do", v.Remedy), slog.String("who", v.Who))
 	}
+	defer s.teach(b)
 	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, MAC: b.MAC, Attrs: attrs})
 }
 
@@ -88,11 +89,20 @@ func (s *Server) historyService(l *Loaded) service {
 			}
 		}
 		go func() {
-			if _, err := s.history.Restore(ctx, restored); err != nil {
+			soon, stop := context.WithTimeout(ctx, restoreTime)
+			defer stop()
+			if _, err := s.history.Restore(soon, restored); err != nil {
 				s.tellHistory(err)
 			}
 		}()
+		s.recallLearned(ctx)
+		written := make(chan bool)
+		go func() {
+			s.keepLearned(ctx)
+			close(written)
+		}()
 		s.history.Run(ctx)
+		<-written
 		return nil
 	}}
 }

@@ -67,6 +67,10 @@ func (r *recorder) Answered(now time.Time, f *classify.Facts, d *policy.Decision
 	s.Ours = true
 	s.DHCP.Target = d.Target
 	s.DHCP.Style = string(d.Mode)
+	if d.Style != "" {
+		s.DHCP.Style = string(d.Style)
+	}
+	s.DHCP.FreeStyle, s.DHCP.FreeLoader = d.FreeStyle, d.FreeLoader
 	if d.Boot != nil {
 		s.DHCP.Loader = d.Boot.Loader
 	}
@@ -174,17 +178,17 @@ func (r *recorder) describe(s *model.Step) {
 }
 
 // refusalOf is why a machine with Secure Boot on would not start a program, as
-// far as that is known; it ends the sentence "it …".
+// far as that is known; it is a sentence of its own.
 func refusalOf(p nbp.Program) string {
 	if !p.Arch.UEFI() {
 		return ""
 	}
 	if len(p.Signatures) == 0 {
-		return "is not signed"
+		return "it is not signed"
 	}
 	for _, f := range p.Findings {
 		if f.Level == nbp.LevelRefusal {
-			return f.Text
+			return "it " + f.Text
 		}
 	}
 	return ""

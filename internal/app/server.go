@@ -16,6 +16,7 @@ import (
 	"hobnail/internal/certificate"
 	"hobnail/internal/event"
 	"hobnail/internal/history"
+	"hobnail/internal/learn"
 	"hobnail/internal/lease"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
@@ -57,6 +58,7 @@ type Server struct {
 
 	history  *history.Keeper
 	recorder *recorder
+	learned  *learn.Table
 	store    store.Store // nil where the data directory cannot be written
 }
 
@@ -76,7 +78,7 @@ func Serve(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory(), asked: upstream.NewTable()}
+	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory(), asked: upstream.NewTable(), learned: learn.New()}
 	s.clock = lease.NewClock(lease.HostTime(), func() time.Duration { return s.current.Load().Policy.LongestLease() })
 	if s.ifaces, err = netio.NewDirectory(loaded.Config.Server.Interfaces, time.Now); err != nil {
 		return err
@@ -138,7 +140,7 @@ func (s *Server) use(l *Loaded) error {
 
 // view is the snapshot that a request is decided by.
 func (s *Server) view() policy.View {
-	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Ahead: s.clock.Ahead(), Upstream: s.asked}
+	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Ahead: s.clock.Ahead(), Upstream: s.asked, Learned: s.learned}
 }
 
 // Open serves boot files by the configuration of the moment.
