@@ -186,6 +186,15 @@ func (w *Walk) faultsOfAnswers() (all []Finding) {
 	for _, a := range answers {
 		for _, f := range CheckAnswer(w.Sent, a) {
 			known := func(g Finding) bool { return g.Code == f.Code && g.Server == f.Server }
+			if f.Code == Option60Alone && f.Server == w.Choice.AskFirst {
+				if w.Told != nil {
+					continue // its own boot service answers: that is how it works there
+				}
+				if w.Ack != nil {
+					f.State = Fault
+					f.Text += ", and its port 4011 does not answer"
+				}
+			}
 			if !slices.ContainsFunc(all, known) {
 				all = append(all, f)
 			}

@@ -269,3 +269,41 @@ func TestChoose(t *testing.T) {
 		t.Errorf("with option 60 alone port 4011 of %s is asked, want %s", got, site)
 	}
 }
+
+// TestOption60Alone: a fault where nobody answers port 4011, nothing where its
+// own boot service does, a warning where it was not asked.
+func TestOption60Alone(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		ack, told bool
+		want      bool // among what is found
+		state     State
+	}{
+		{"silent", true, false, true, Fault},
+		{"answers", true, true, false, ""},
+		{"not asked", false, false, true, Warning},
+	} {
+		w := walkOf(t, sim.Machine{Arch: model.ArchX64}, func(sent *dhcp4.Packet) []Answer {
+			return []Answer{said(t, sent, dhcp4.Offer, site, "10.77.2.60", func(p *dhcp4.Packet) { p.Options.AddString(60, "PXEClient") })}
+		})
+		a := said(t, w.Sent, dhcp4.Ack, site, "10.77.2.60", nil)
+		if c.ack {
+			w.Ack = &a
+		}
+		if c.told {
+			w.Told = &a
+		}
+		found := false
+		for _, f := range w.faultsOfAnswers() {
+			if f.Code == Option60Alone {
+				found = true
+				if f.State != c.state {
+					t.Errorf("%s: it is a %s, want a %s", c.name, f.State, c.state)
+				}
+			}
+		}
+		if found != c.want {
+			t.Errorf("%s: found %v, want %v", c.name, found, c.want)
+		}
+	}
+}

@@ -173,7 +173,7 @@ func plantedFaults() []planted {
 		{"option 60 of Kea, and nobody on port 4011", func(s *doctorSite) *doctorSaid {
 			s.onLAN("dhcp", otherAddr).KeaWith(plainPlan(), `{"name": "vendor-class-identifier", "data": "PXEClient", "always-send": true}`)
 			return s.pc.doctor(s.t)
-		}, "boot-service-silent", ""},
+		}, "option-60-alone", ""},
 		{"stray option 67 beside a proxy", func(s *doctorSite) *doctorSaid {
 			beside(s, plainArgs("--dhcp-boot=other.efi,other,10.77.2.9")...)
 			return s.pc.doctor(s.t)
