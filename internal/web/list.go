@@ -119,22 +119,21 @@ func withoutSteps(b *model.Boot) *model.Boot {
 
 // line is a boot as the list has it.
 type line struct {
-	ID, Path      string
-	Machine, MAC  string // MAC is empty where Machine is the same
-	Place, Arch   string
-	Reached       reached
-	Sign          sign
-	Title, Text   string
-	Start         stamp
-	Took          string
-	Final, Failed bool
+	ID, Path     string
+	Machine, MAC string // MAC is empty where Machine is the same
+	Place, Arch  string
+	Reached      reached
+	Sign         sign
+	Title, Text  string
+	Start        stamp
+	Took         string
 }
 
 func lineOf(b *model.Boot, now time.Time) line {
 	l := line{
 		ID: b.ID, Path: bootPath(b.ID), Machine: machineOf(b), MAC: escape(string(b.MAC)), Place: escape(b.Place), Arch: archOf(b),
 		Reached: reachedOf(b.Verdict.Step), Sign: signOf(b.Verdict.Outcome), Title: titleOf(&b.Verdict), Text: escape(b.Verdict.Text),
-		Start: stampOf(b.Start, now), Took: lasting(b.Last.Sub(b.Start)), Final: b.Verdict.Final,
+		Start: stampOf(b.Start, now), Took: lasting(b.Last.Sub(b.Start)),
 	}
 	if l.MAC == l.Machine {
 		l.MAC = ""
