@@ -81,8 +81,18 @@ func (a *Around) Case(b *model.Boot, now time.Time) verdict.Case {
 
 // Learn takes a boot that has ended, judged.
 func (a *Around) Learn(b *model.Boot) {
+	a.settled(b)
+	a.ended(b)
+}
+
+// settled takes a boot whose verdict is final.
+func (a *Around) settled(b *model.Boot) {
 	a.usual.learn(b)
 	a.models.learn(b)
+}
+
+// ended takes a boot that nothing more is added to.
+func (a *Around) ended(b *model.Boot) {
 	if b.MAC == "" {
 		return
 	}

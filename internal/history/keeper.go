@@ -6,7 +6,6 @@ package history
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,10 +63,7 @@ type Keeper struct {
 	mu      sync.Mutex // all below
 	joiner  *record.Joiner
 	state   map[*model.Boot]*state
-	places  map[string]map[netip.Addr]verdict.Neighbour
-	past    map[model.MAC][]verdict.Past
-	usual   *usual
-	models  *models
+	around  *Around
 	closed  []*model.Boot          // ended since boots were last stored
 	final   []*model.Boot          // whose verdict became final since Ended was last told
 	unsaved map[string]*model.Boot // what the archive did not take
@@ -91,8 +87,7 @@ type state struct {
 func New(archive Archive, clock func() time.Time) *Keeper {
 	k := &Keeper{
 		archive: archive, clock: clock, began: clock(), in: make(chan item, queueDepth), joiner: record.NewJoiner(),
-		state: map[*model.Boot]*state{}, places: map[string]map[netip.Addr]verdict.Neighbour{},
-		past: map[model.MAC][]verdict.Past{}, usual: newUsual(), models: newModels(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
+		state: map[*model.Boot]*state{}, around: NewAround(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
 		early: early{asked: map[model.MAC]uint32{}},
 	}
 	k.joiner.Closed = k.close
@@ -156,7 +151,7 @@ func (k *Keeper) finish() {
 }
 
 func (k *Keeper) add(it item) {
-	k.hear(&it)
+	k.around.Hear(it.who, &it.step)
 	if k.early.hold(&it) || !k.join(it) {
 		return
 	}
@@ -181,51 +176,6 @@ func (k *Keeper) join(it item) bool {
 	return true
 }
 
-// hear remembers the DHCP servers of a place.
-func (k *Keeper) hear(it *item) {
-	d, place := it.step.DHCP, it.who.Place
-	if d == nil {
-		return
-	}
-	n := verdict.Neighbour{Addr: it.step.Server, Ours: it.step.Ours, Last: it.step.Time}
-	switch it.step.Kind {
-	case model.StepOffer, model.StepAck:
-		n.Leases = d.Address.IsValid()
-	case model.StepRequest:
-		n.Addr, n.Leases = d.Chosen, d.Chosen.IsValid()
-	}
-	if !n.Addr.IsValid() || place == "" {
-		return
-	}
-	at := k.places[place]
-	if at == nil {
-		if len(k.places) > 4096 {
-			return
-		}
-		at = map[netip.Addr]verdict.Neighbour{}
-		k.places[place] = at
-	}
-	if old, ok := at[n.Addr]; ok {
-		n.Leases, n.Ours = n.Leases || old.Leases, n.Ours || old.Ours
-	} else if len(at) > 64 {
-		return
-	}
-	at[n.Addr] = n
-}
-
-// caseOf puts a boot before the judge.
-func (k *Keeper) caseOf(b *model.Boot, now time.Time) verdict.Case {
-	c := verdict.Case{Boot: b, Now: now, Usual: k.usual, Before: k.past[b.MAC]}
-	for _, n := range k.places[b.Place] {
-		if now.Sub(n.Last) < neighbourAge {
-			c.Neighbours = append(c.Neighbours, n)
-		}
-	}
-	slices.SortFunc(c.Neighbours, func(a, b verdict.Neighbour) int { return a.Addr.Compare(b.Addr) })
-	c.WentOn, c.Stuck = k.models.others(b)
-	return c
-}
-
 // judge looks at the boots that changed or whose time has come, and stores
 // what is new of them.
 func (k *Keeper) judge(now time.Time) {
@@ -240,7 +190,7 @@ func (k *Keeper) judge(now time.Time) {
 			continue
 		}
 		before := b.Verdict
-		b.Verdict = verdict.Judge(k.caseOf(b, now))
+		b.Verdict = verdict.Judge(k.around.Case(b, now))
 		st.due = time.Time{}
 		if !b.Verdict.Final {
 			st.due = now.Add(2 * pace)
@@ -308,8 +258,7 @@ func (k *Keeper) tell(b *model.Boot, st *state) {
 		return
 	}
 	st.told = true
-	k.usual.learn(b)
-	k.models.learn(b)
+	k.around.settled(b)
 	k.final = append(k.final, copyOf(b))
 }
 
@@ -319,18 +268,12 @@ func (k *Keeper) close(b *model.Boot) {
 	delete(k.state, b)
 	k.going.Delete(b.MAC)
 	delete(k.early.asked, b.MAC)
-	b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
+	b.Verdict = verdict.Judge(k.around.Case(b, k.clock()))
 	if st == nil {
 		st = &state{}
 	}
 	k.tell(b, st)
-	if b.MAC != "" {
-		if len(k.past) >= maxPast {
-			clear(k.past) // a flood of invented machines costs the others' past
-		}
-		past := append([]verdict.Past{{Code: b.Verdict.Code, Last: b.Last}}, k.past[b.MAC]...)
-		k.past[b.MAC] = past[:min(len(past), keepPast)]
-	}
+	k.around.ended(b)
 	k.closed = append(k.closed, copyOf(b))
 }
 
@@ -388,7 +331,7 @@ func (k *Keeper) Show(id string) (*model.Boot, error) {
 	k.mu.Lock()
 	for b := range k.state {
 		if b.ID == id {
-			b.Verdict = verdict.Judge(k.caseOf(b, k.clock()))
+			b.Verdict = verdict.Judge(k.around.Case(b, k.clock()))
 			c := copyOf(b)
 			k.mu.Unlock()
 			return c, nil
@@ -408,7 +351,7 @@ func (k *Keeper) List(want func(*model.Boot) bool) error {
 	now := k.clock()
 	open := make([]*model.Boot, 0, len(k.state))
 	for b := range k.state {
-		b.Verdict = verdict.Judge(k.caseOf(b, now))
+		b.Verdict = verdict.Judge(k.around.Case(b, now))
 		open = append(open, brief(b))
 	}
 	k.mu.Unlock()

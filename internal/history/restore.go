@@ -71,12 +71,12 @@ func (k *Keeper) remember(b *model.Boot, done *Restored) {
 		learned = false // what nobody heard teaches nothing
 		k.closed = append(k.closed, copyOf(b))
 	}
-	if b.Ended && b.MAC != "" && len(k.past[b.MAC]) < keepPast && (len(k.past[b.MAC]) > 0 || len(k.past) < maxPast) {
-		k.past[b.MAC] = append(k.past[b.MAC], verdict.Past{Code: b.Verdict.Code, Last: b.Last})
+	if b.Ended && b.MAC != "" && len(k.around.past[b.MAC]) < keepPast && (len(k.around.past[b.MAC]) > 0 || len(k.around.past) < maxPast) {
+		k.around.past[b.MAC] = append(k.around.past[b.MAC], verdict.Past{Code: b.Verdict.Code, Last: b.Last})
 	}
 	if learned {
-		k.usual.learnOlder(b)
-		k.models.learn(b)
+		k.around.usual.learnOlder(b)
+		k.around.models.learn(b)
 	}
 }
 

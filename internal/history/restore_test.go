@@ -90,13 +90,13 @@ func TestRestore(t *testing.T) {
 			t.Errorf("restored %+v, %v", got, err)
 		}
 		machine := bootOf(t, 1, time.Now(), 99)
-		then, now := before.caseOf(machine, time.Now()), k.caseOf(machine, time.Now())
+		then, now := before.around.Case(machine, time.Now()), k.around.Case(machine, time.Now())
 		if len(now.Before) != 2 || !now.Before[0].Last.Equal(then.Before[0].Last) || now.Before[0].Code != then.Before[0].Code || !now.Before[0].Last.After(now.Before[1].Last) {
 			t.Errorf("its past is %v, and was %v", now.Before, then.Before)
 		}
 		for _, step := range []string{"address", "loader", "kernel", "system"} {
-			d, n := k.usual.Of(machine.Place, step)
-			if wantD, wantN := before.usual.Of(machine.Place, step); d != wantD || n != wantN || n != usualOf {
+			d, n := k.around.usual.Of(machine.Place, step)
+			if wantD, wantN := before.around.usual.Of(machine.Place, step); d != wantD || n != wantN || n != usualOf {
 				t.Errorf("step %s takes %v by %d boots, and took %v by %d", step, d, n, wantD, wantN)
 			}
 		}
@@ -108,7 +108,7 @@ func TestRestore(t *testing.T) {
 		if got, err := k.Restore(t.Context(), 20); err != nil || got.Boots != 20 {
 			t.Errorf("restored %+v, %v", got, err)
 		}
-		if past := k.past[machine.MAC]; len(past) != 1 || !past[0].Last.Equal(then.Before[0].Last) {
+		if past := k.around.past[machine.MAC]; len(past) != 1 || !past[0].Last.Equal(then.Before[0].Last) {
 			t.Errorf("its past is %v, want the newest of %v", past, then.Before)
 		}
 	})
@@ -175,7 +175,7 @@ func TestABootThatNobodyHeardTheEndOf(t *testing.T) {
 			if got, err := k.Restore(t.Context(), 1000); err != nil || got != (Restored{Boots: 1, Cut: 1}) {
 				t.Errorf("restored %+v, %v", got, err)
 			}
-			if on, stuck := k.models.others(bootOf(t, 1, time.Now(), 12)); on+stuck != 0 {
+			if on, stuck := k.around.models.others(bootOf(t, 1, time.Now(), 12)); on+stuck != 0 {
 				t.Errorf("the model learned from it: %d, %d", on, stuck)
 			}
 			time.Sleep(2 * pace)
