@@ -19,7 +19,7 @@ func firmwareRows() []failure {
 			s.dnsmasqBeside(proxied, "--dhcp-option-force=60,PXEClient")
 			s.powerOn(UEFIx64, `PXE-E16`)
 		}},
-		{name: "ovmf-secure-boot-and-an-unsigned-program", code: "secure-boot-refused", captured: "loader-silent", play: func(s *scene) {
+		{name: "ovmf-secure-boot-and-an-unsigned-program", code: "secure-boot-refused", play: func(s *scene) {
 			s.use(sameLink, gives+boots("kernel")+"\n[[rule]]\nloader = \"ipxe\"\n"+images)
 			s.powerOn(UEFIx64Secure, `Access Denied|Security Violation`)
 		}},
@@ -43,7 +43,7 @@ func firmwareRows() []failure {
 			s.dnsmasqBeside(away, names("nbp/uefi-x64/shim64.efi"))
 			s.powerOn(UEFIx64, `PXE-E23`)
 		}},
-		{name: "ovmf-behind-a-router-that-drops-the-data-ports", code: "transfer-stalled", detail: "data-port", captured: "boot-file-never-asked", play: func(s *scene) {
+		{name: "ovmf-behind-a-router-that-drops-the-data-ports", code: "transfer-stalled", detail: "data-port", play: func(s *scene) {
 			s.use(relayed, gives)
 			s.host("rtr").drop("forward", `iifname "eth0" udp sport != 69`)
 			s.powerOn(UEFIx64, gaveUp)

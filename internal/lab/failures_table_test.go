@@ -70,39 +70,39 @@ func failures() []failure {
 // unansweredRows are machines that nobody answers, or not with all they need.
 func unansweredRows() []failure {
 	return []failure{
-		{name: "rule-denies", code: "no-answer", detail: "deny", captured: "no-answer", play: func(s *scene) {
+		{name: "rule-denies", code: "no-answer", detail: "deny", play: func(s *scene) {
 			s.use(sameLink, gives+"\n[[rule]]\nboot = \"deny\"\n")
 			s.rom(edk2x64).pxe()
 		}},
-		{name: "no-program-for-the-architecture", code: "no-answer", detail: "no-boot-program", says: "riscv64", captured: "no-answer", play: func(s *scene) {
+		{name: "no-program-for-the-architecture", code: "no-answer", detail: "no-boot-program", says: "riscv64", play: func(s *scene) {
 			s.use(sameLink, gives)
 			s.rom(edk2riscv).pxe()
 		}},
-		{name: "no-subnet-for-the-relay", code: "no-answer", detail: "wrong-subnet", captured: "no-answer", play: func(s *scene) {
+		{name: "no-subnet-for-the-relay", code: "no-answer", detail: "wrong-subnet", play: func(s *scene) {
 			s.use(relayed, "dhcp = \"server\"\n[[subnet]]\ncidr = \"10.77.9.0/24\"\npool = \"10.77.9.50-10.77.9.99\"\n")
 			s.rom(edk2x64).pxe()
 		}},
-		{name: "pool-empty", code: "no-answer", detail: "pool-empty", captured: "no-answer", play: func(s *scene) {
+		{name: "pool-empty", code: "no-answer", detail: "pool-empty", play: func(s *scene) {
 			s.use(sameLink, smallPool)
 			first := s.another("first", edk2x64, "52:54:00:4c:43:01")
 			first.pxe()
 			s.rom(edk2x64).pxe()
 		}},
-		{name: "circuit-has-its-share", code: "no-answer", detail: "circuit-full", captured: "no-answer", play: func(s *scene) {
+		{name: "circuit-has-its-share", code: "no-answer", detail: "circuit-full", play: func(s *scene) {
 			s.use(relayed, gives+"per_circuit = \"1\"\n")
 			first := s.another("first", edk2x64, "52:54:00:4c:43:01")
 			first.pxe()
 			s.rom(edk2x64).pxe()
 		}},
-		{name: "off-here-and-nobody-names-a-file", code: "no-answer", detail: "off", captured: "no-answer", play: func(s *scene) {
+		{name: "off-here-and-nobody-names-a-file", code: "no-answer", detail: "off", play: func(s *scene) {
 			s.dnsmasqBeside(away)
 			s.rom(edk2x64).pxe()
 		}},
-		{name: "http-boot-with-http-off", code: "no-answer", detail: "off", captured: "no-answer", play: func(s *scene) {
+		{name: "http-boot-with-http-off", code: "no-answer", detail: "off", play: func(s *scene) {
 			s.use(sameLink, "http = \"off\"\n"+gives)
 			s.rom(edk2HTTP).discover(4, nil)
 		}},
-		{name: "lease-cannot-be-stored", code: "no-answer", detail: "lease-not-stored", captured: "offer-not-taken", play: func(s *scene) {
+		{name: "lease-cannot-be-stored", code: "no-answer", detail: "lease-not-stored", play: func(s *scene) {
 			s.fullDisk("hobnail-srv")
 			s.use(sameLink, gives)
 			s.fill("hobnail-srv")
@@ -126,7 +126,7 @@ func unansweredRows() []failure {
 			r.mac[5] = 0x77
 			r.pxe()
 		}},
-		{name: "no-way-back-to-the-relay", code: "no-answer", detail: "send-failed", captured: "no-answer", play: func(s *scene) {
+		{name: "no-way-back-to-the-relay", code: "no-answer", detail: "send-failed", play: func(s *scene) {
 			core := s.Link("core")
 			helper(s.Lab, s.lan, core, coreAddr)
 			s.record = s.Capture(core)
@@ -361,14 +361,14 @@ func wayRows() []failure {
 				s.t.Fatalf("the script was read: status %d", status)
 			}
 		}},
-		{name: "router-drops-the-data-ports", code: "transfer-stalled", detail: "data-port", captured: "boot-file-never-asked", play: func(s *scene) {
+		{name: "router-drops-the-data-ports", code: "transfer-stalled", detail: "data-port", play: func(s *scene) {
 			s.use(relayed, gives)
 			s.host("rtr").drop("forward", `iifname "eth0" udp sport != 69`)
 			r := s.rom(edk2x64)
 			p, ok := r.pxe()
 			s.mustStop(r, p, ok)
 		}},
-		{name: "router-drops-all-that-comes-back", code: "transfer-stalled", detail: "data-port", captured: "transfer-stalled", play: func(s *scene) {
+		{name: "router-drops-all-that-comes-back", code: "transfer-stalled", detail: "data-port", play: func(s *scene) {
 			s.use(relayed, gives)
 			s.host("rtr").drop("forward", `iifname "eth0"`)
 			r := s.rom(edk2x64)
@@ -405,7 +405,7 @@ func wayRows() []failure {
 			r.system()
 		}},
 		{name: "20-percent-loss", code: "slow", detail: "loader", says: "lost on the way", play: func(s *scene) {
-			s.use(relayed, gives+s.starts("ipxe.efi"))
+			s.use(relayed, gives+s.starts("ipxe"))
 			for i := range 6 { // what is usual here
 				s.another(fmt.Sprintf("pc%d", i), edk2x64, fmt.Sprintf("52:54:00:4c:43:%02x", 0x10+i)).wholly()
 			}
@@ -521,7 +521,7 @@ func fileRows() []failure {
 			r.boots()
 			r.follow(r.ipxe())
 		}},
-		{name: "initrd-exchanged-for-a-link", code: "boot-file-fault", says: "initrd", captured: "boot-file-fault", play: func(s *scene) {
+		{name: "initrd-exchanged-for-a-link", code: "boot-file-fault", says: "initrd", play: func(s *scene) {
 			s.use(sameLink, gives+s.starts("ipxe"))
 			os.Remove(s.Path("tiny/initrd.gz"))
 			os.Symlink("/etc/hostname", s.Path("tiny/initrd.gz"))
@@ -570,7 +570,7 @@ func loaderRows() []failure {
 			s.use(sameLink, gives)
 			s.rom(biosROM).boots()
 		}},
-		{name: "loader-starts-over-three-times", code: "loader-loop", detail: "restarts", captured: "loader-loop", play: func(s *scene) {
+		{name: "loader-starts-over-three-times", code: "loader-loop", detail: "restarts", play: func(s *scene) {
 			s.use(sameLink, gives)
 			r := s.rom(biosROM)
 			for range 3 {
@@ -578,7 +578,7 @@ func loaderRows() []failure {
 				time.Sleep(2 * time.Second)
 			}
 		}},
-		{name: "ipxe-loop-through-a-relay-without-our-helper", code: "loader-loop", captured: "loader-loop", play: func(s *scene) {
+		{name: "ipxe-loop-through-a-relay-without-our-helper", code: "loader-loop", play: func(s *scene) {
 			core := s.Link("core")
 			helper(s.Lab, s.lan, core, core2Addr)
 			s.record = s.Capture(core)
