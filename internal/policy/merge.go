@@ -74,7 +74,7 @@ func (v View) merge(d *Decision, now time.Time, f *classify.Facts) {
 	switch {
 	case f.Message == dhcp4.Request && f.ServerID.IsValid() && !v.ours(d, f.ServerID):
 		v.taken(d, f)
-	case f.Relayed() && f.MAC == ProbeMAC(f.Relay):
+	case f.Relayed() && f.MAC == model.ProbeMAC(f.Relay):
 		d.ignore("relay", "built-in", "a hobnail at %s asks whether the site's DHCP server answers it", f.Relay)
 	case f.Message == dhcp4.Decline, f.Message == dhcp4.Release:
 		v.passBack(d, f)
@@ -225,12 +225,6 @@ func (v View) Unanswered(f *classify.Facts) Decision {
 	return d
 }
 
-// ProbeMAC is what the DISCOVER that asks for nothing but an answer says its
-// machine is: locally administered, and for one of our addresses always the
-// same, so that a server that holds what it has offered holds one address.
-func ProbeMAC(local netip.Addr) model.MAC {
-	return model.MACFromBytes(append([]byte{0x02, 0x68}, local.AsSlice()...))
-}
 
 // Probe decides on a DISCOVER of our own, which only asks whether the site's
 // DHCP server answers: it is passed on wherever a machine's would be.

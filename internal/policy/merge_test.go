@@ -88,7 +88,7 @@ func TestMerge(t *testing.T) {
 		{"a machine that is denied is not asked for", mergeWorld + "[boot]\nunknown = \"deny\"\n", known{}, asks(lab1, x64), "ignore", "the target is deny: no answer"},
 		{"a copy by another relay is not passed on again", mergeWorld, known{copies: true}, asks(lab1, x64, relayedBy("10.77.2.7")),
 			"ignore", "the same DISCOVER came another way and has been passed on"},
-		{"another hobnail's probe is not passed on", mergeWorld, known{}, asks(policy.ProbeMAC(netip.MustParseAddr("10.77.2.7")), x64, relayedBy("10.77.2.7")),
+		{"another hobnail's probe is not passed on", mergeWorld, known{}, asks(model.ProbeMAC(netip.MustParseAddr("10.77.2.7")), x64, relayedBy("10.77.2.7")),
 			"ignore", "a hobnail at 10.77.2.7 asks whether the site's DHCP server answers it"},
 		{"a REQUEST that names us names the site's server there", mergeWorld, known{}, asks(lab1, x64, message(dhcp4.Request), fromServer("10.77.2.2"), wants("10.77.2.150")),
 			"forward to 10.77.2.3 as 10.77.2.2 naming 10.77.2.3", "10.77.2.150 is server 10.77.2.3's: the REQUEST goes on to it"},
@@ -233,7 +233,7 @@ func TestWhereNobodyIsAsked(t *testing.T) {
 		"auto": "forward to 255.255.255.255 as 10.77.2.2", "merge": "forward to 255.255.255.255 as 10.77.2.2",
 		"proxy": "ignore", "off": "ignore",
 	} {
-		d := newWorld(t, "[server]\ndhcp = \""+mode+"\"\n").Probe(asks(policy.ProbeMAC(ours)))
+		d := newWorld(t, "[server]\ndhcp = \""+mode+"\"\n").Probe(asks(model.ProbeMAC(ours)))
 		if got := way(d); got != want {
 			t.Errorf("mode %s: %s, want %s", mode, got, want)
 		}

@@ -35,7 +35,7 @@ var requestKinds = map[dhcp4.MessageType]model.StepKind{
 // none of a machine with a MAC address.
 func Request(t time.Time, f *classify.Facts) (Who, model.Step, bool) {
 	kind, ok := requestKinds[f.Message]
-	if !ok || f.MAC == "" {
+	if !ok || f.MAC == "" || f.Relayed() && f.MAC == model.ProbeMAC(f.Relay) { // a hobnail asks: no machine
 		return Who{}, model.Step{}, false
 	}
 	if f.Ingress.Port == dhcp4.BootPort || f.Message == dhcp4.Request && f.Item != nil {

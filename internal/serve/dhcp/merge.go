@@ -13,6 +13,7 @@ import (
 
 	"hobnail/internal/classify"
 	"hobnail/internal/event"
+	"hobnail/internal/model"
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/reply"
@@ -233,7 +234,7 @@ func probePacket(now time.Time, local netip.Addr) *dhcp4.Packet {
 		Op: dhcp4.OpRequest, HType: dhcp4.HTypeEthernet, HLen: 6, Xid: binary.BigEndian.Uint32(a[:]) ^ uint32(now.UnixNano()),
 		Flags: dhcp4.FlagBroadcast, CIAddr: zero, YIAddr: zero, SIAddr: zero, GIAddr: zero,
 	}
-	copy(p.CHAddr[:], policy.ProbeMAC(local).Bytes())
+	copy(p.CHAddr[:], model.ProbeMAC(local).Bytes())
 	p.Options.AddUint8(dhcp4.OptMessageType, uint8(dhcp4.Discover))
 	p.Options.Add(dhcp4.OptParameterList, []byte{byte(dhcp4.OptSubnetMask), byte(dhcp4.OptRouter), byte(dhcp4.OptDNS)})
 	p.Options.AddUint16(dhcp4.OptMaxMessageSize, 1472)
