@@ -225,7 +225,6 @@ func (v View) Unanswered(f *classify.Facts) Decision {
 	return d
 }
 
-
 // Probe decides on a DISCOVER of our own, which only asks whether the site's
 // DHCP server answers: it is passed on wherever a machine's would be.
 func (v View) Probe(f *classify.Facts) Decision {
