@@ -75,7 +75,7 @@ func slowness(v *sight, step string) (cause, remedy string) {
 		if step == "address" || step == "system" || s.Kind != model.StepRead {
 			continue
 		}
-		if d.Retransmissions > d.Blocks/100 && d.Retransmissions > 3 {
+		if !roundTrips(d) && d.Retransmissions > d.Blocks/100 && d.Retransmissions > 3 {
 			return fmt.Sprintf("packets are lost on the way: %d blocks of %s were sent again, of %d", d.Retransmissions, d.Name, d.Blocks),
 				"look for errors on the switch ports of the machine and the server: duplex, cable, a full uplink"
 		}
@@ -92,6 +92,14 @@ func slowness(v *sight, step string) (cause, remedy string) {
 		return "the machine, its disk or the installer took long before it used the network", "compare with other machines of the same model"
 	}
 	return "the network or the server had much to do, or the machine itself is slow", "compare with other machines of that network at the same time"
+}
+
+// roundTrips reports whether a read took as long as it did for its round trips.
+// Blocks are sent again then as well: a server on a long line is impatient at
+// first, and loses nothing.
+func roundTrips(d *model.FileStep) bool {
+	trips := d.Blocks / int64(max(1, d.Window))
+	return d.Via == "tftp" && d.RoundTrip > 5*time.Millisecond && time.Duration(trips)*d.RoundTrip > d.Duration/2
 }
 
 // kernelRead: the kernel, or the disk that firmware boots, was read.
