@@ -24,7 +24,9 @@ type Capture struct {
 func (l *Lab) Capture(link *Link) *Capture {
 	l.t.Helper()
 	c := &Capture{Path: l.Path(link.Name + ".pcap"), lab: l}
-	cmd := link.ns.command("tcpdump", "-i", "br0", "-n", "-s", "0", "-U", "--immediate-mode",
+	// tcpdump's buffer is divided by the longest packet. The kernel hands over
+	// what it would cut into packets later as one, of up to 64 KiB.
+	cmd := link.ns.command("tcpdump", "-i", "br0", "-n", "-s", "66000", "-B", "32768", "-U", "--immediate-mode",
 		"--time-stamp-precision", "micro", "-Z", "root", "-w", c.Path)
 	c.proc = l.start("tcpdump-"+link.Name, cmd)
 	c.proc.WaitFor("listening on br0", 10*time.Second)

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -51,7 +53,9 @@ func (l *Lab) start(name string, cmd *exec.Cmd) *Proc {
 	// A group of its own, so that a stop reaches what a shell started. The
 	// parent's death ends it, for a killed test runs no clean-up.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	started := make(chan error)
+	parent() <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
 		l.t.Fatalf("starting %s: %v", name, err)
 	}
 	go func() {
@@ -62,6 +66,21 @@ func (l *Lab) start(name string, cmd *exec.Cmd) *Proc {
 	l.onClose(p.Stop)
 	return p
 }
+
+// parent takes work for a thread that lives as long as this process. The parent
+// whose death ends a process is the thread that has started it
+// (PR_SET_PDEATHSIG), and threads come to an end: with the goroutine that has
+// locked one to change its namespace, for one.
+var parent = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for do := range work {
+			do()
+		}
+	}()
+	return work
+})
 
 // Pid is the process's id.
 func (p *Proc) Pid() int { return p.cmd.Process.Pid }
