@@ -60,9 +60,11 @@ unit: build
 interop: build ## against other people's clients and tools
 	go test -tags interop -run Interop ./internal/...
 
+# Most of its tests wait for packets; machines with firmware take turns by
+# themselves.
 lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
-	$$sudo go test -tags lab -count=1 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
+	$$sudo go test -tags lab -count=1 -parallel 8 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
 
 demo: setup-test build ## one boot, to look at: make demo KIND=bios
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; $$sudo go run ./internal/lab/demo -kind $(KIND)
