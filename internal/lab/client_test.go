@@ -60,13 +60,27 @@ func (h *Host) bind(t *testing.T, addr string) *net.UDPConn {
 		})
 		return errors.Join(err, serr)
 	}}
-	conn, err := lc.ListenPacket(context.Background(), "udp4", addr)
+	conn, err := listenPatiently(lc, addr)
 	home()
 	if err != nil {
 		t.Fatalf("opening %s on %s: %v", addr, h.Name, err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn.(*net.UDPConn)
+}
+
+// listenPatiently opens a UDP socket where one was closed a moment ago: a
+// process that is being started beside this keeps a copy of all that is open
+// until its program runs.
+func listenPatiently(lc net.ListenConfig, addr string) (conn net.PacketConn, err error) {
+	for range 50 {
+		conn, err = lc.ListenPacket(context.Background(), "udp4", addr)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		time.Sleep(40 * time.Millisecond)
+	}
+	return conn, err
 }
 
 // enter takes the calling thread, which is locked, into a namespace, and gives

@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -116,7 +115,7 @@ func (h *Host) udpIn(port int) (*net.UDPConn, error) {
 		})
 		return errors.Join(err, serr)
 	}}
-	conn, err := lc.ListenPacket(context.Background(), "udp4", fmt.Sprintf("0.0.0.0:%d", port))
+	conn, err := listenPatiently(lc, fmt.Sprintf("0.0.0.0:%d", port))
 	if serr := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); serr != nil {
 		panic("a thread is lost in " + string(h.ns) + ": " + serr.Error())
 	}
