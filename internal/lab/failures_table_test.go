@@ -404,24 +404,6 @@ func wayRows() []failure {
 			r.follow(r.ipxe())
 			r.system()
 		}},
-		{name: "20-percent-loss", code: "slow", detail: "loader", says: "lost on the way", play: func(s *scene) {
-			s.use(relayed, gives+s.starts("ipxe"))
-			for i := range 6 { // what is usual here
-				s.another(fmt.Sprintf("pc%d", i), edk2x64, fmt.Sprintf("52:54:00:4c:43:%02x", 0x10+i)).wholly()
-			}
-			s.host("rtr").drop("forward", "udp sport != 67 numgen random mod 100 < 20")
-			r := s.rom(edk2x64)
-			p, ok := r.pxe()
-			if !ok {
-				s.t.Fatalf("the firmware gave up")
-			}
-			if _, err := r.tftp(p, reading{blksize: 512, window: 1, tries: 20}); err != nil {
-				s.t.Fatalf("%v", err)
-			}
-			s.host("rtr").Run("nft", "delete table ip lab")
-			r.follow(r.ipxe())
-			r.system()
-		}},
 	}
 }
 
