@@ -150,7 +150,7 @@ func TestPorts(t *testing.T) {
 // looked up first, and no list of rules holds it.
 func TestDownloads(t *testing.T) {
 	f := facts()
-	f.Downloads = []Download{{"192.0.2.7", 80}, {"deb.debian.org", 443}}
+	f.Downloads = []Download{{"192.0.2.7", 80}, {"mirror.example.net", 443}}
 	s := survey(t, campus, f)
 	if n := len(slices.DeleteFunc(ids(s), func(id string) bool { return id != "download" && id != "dns" })); n != 4 {
 		t.Errorf("%d rules for downloads, want 4: two servers, and DNS by UDP and TCP", n)
@@ -161,7 +161,7 @@ func TestDownloads(t *testing.T) {
 			t.Errorf("nftables lack %q:\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, "deb.debian.org") {
+	if strings.Contains(text, "mirror.example.net") {
 		t.Errorf("nftables have a name in them:\n%s", text)
 	}
 }
