@@ -55,19 +55,17 @@ func (s *Server) tellBoot(b *model.Boot) {
 	if v.Outcome == model.OutcomeFailed && v.Remedy != "" {
 		attrs = append(attrs, slog.String("do", v.Remedy), slog.String("who", v.Who))
 	}
-	defer s.teach(b)
 	s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, MAC: b.MAC, Attrs: attrs})
+	s.teach(b)
 }
 
 // subnetOf is the configured subnet that a machine is on, "other" for none.
 func (s *Server) subnetOf(b *model.Boot) string {
-	subnets := s.current.Load().Config.Subnets
+	policy := s.current.Load().Policy
 	relay, _ := netip.ParseAddr(b.Place)
 	for _, a := range []netip.Addr{b.Addr, relay} {
-		for i := range subnets {
-			if a.IsValid() && subnets[i].CIDR.Contains(a) {
-				return subnets[i].CIDR.String()
-			}
+		if subnet := policy.SubnetOf(a); subnet != nil {
+			return subnet.CIDR.String()
 		}
 	}
 	return "other"
@@ -96,12 +94,15 @@ func (s *Server) historyService(l *Loaded) service {
 			}
 		}()
 		s.recallLearned(ctx)
+		// The last boots are judged, and teach, while the server stops.
+		learning, judged := context.WithCancel(context.WithoutCancel(ctx))
 		written := make(chan bool)
 		go func() {
-			s.keepLearned(ctx)
+			s.keepLearned(learning)
 			close(written)
 		}()
 		s.history.Run(ctx)
+		judged()
 		<-written
 		return nil
 	}}

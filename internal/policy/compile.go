@@ -174,8 +174,8 @@ func (p *Policy) serverAddress(f *classify.Facts) netip.Addr {
 	return f.Ingress.Local
 }
 
-// subnetOf finds the narrowest configured subnet that holds an address.
-func (p *Policy) subnetOf(a netip.Addr) *config.Subnet {
+// SubnetOf finds the narrowest configured subnet that holds an address.
+func (p *Policy) SubnetOf(a netip.Addr) *config.Subnet {
 	var best *config.Subnet
 	for i := range p.Config.Subnets {
 		s := &p.Config.Subnets[i]

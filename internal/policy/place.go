@@ -14,7 +14,7 @@ import (
 // interface it arrived on; and with it who gives addresses there.
 func (v View) place(d *Decision, f *classify.Facts) {
 	addr, how := whereFrom(f)
-	d.Subnet = v.Policy.subnetOf(addr)
+	d.Subnet = v.Policy.SubnetOf(addr)
 	if d.Subnet != nil {
 		d.Mode = d.Subnet.Mode
 		d.because("subnet", d.Subnet.At, "%s %s is in subnet %s, mode %s", how, addr, &d.Subnet.CIDR, &d.Subnet.Mode)
