@@ -48,8 +48,7 @@ func storm(t *testing.T, n int, keep bool) time.Duration {
 	lan := l.Link("lan")
 	srv := l.Host("srv", lan, "10.64.0.2/12", "")
 	crowd := l.Host("relay", lan, "10.64.0.9/12", "")
-	// Seven megabytes, less than any installer has; by
-	// hand alone.
+	// By hand seven megabytes, which is less than any installer has.
 	size := 1
 	if os.Getenv("HOBNAIL_STORM") != "" {
 		size = 20
