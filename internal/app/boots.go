@@ -15,16 +15,21 @@ import (
 	"hobnail/internal/netio"
 )
 
+// openStore opens the store. Machines boot without one as well.
+func (s *Server) openStore(l *Loaded) {
+	kept, err := openStore(l)
+	if err != nil {
+		s.tellHistory(err)
+		return
+	}
+	s.store = kept
+}
+
 // keepBoots makes the keeper of boots, and what feeds it.
 func (s *Server) keepBoots(l *Loaded) {
 	var archive history.Archive
-	kept, err := openStore(l)
-	if err != nil {
-		// Machines boot without a history as well.
-		s.tellHistory(err)
-	} else {
-		s.store = kept
-		archive = history.NewArchive(kept, limits(l))
+	if s.store != nil {
+		archive = history.NewArchive(s.store, limits(l))
 	}
 	s.history = history.New(archive, time.Now)
 	s.history.Fault = s.tellHistory

@@ -88,8 +88,12 @@ func (s *Server) commands(l *Loaded) (service, error) {
 		return service{serve: func(ctx context.Context) error { <-ctx.Done(); return nil }}, nil
 	}
 	handle := func(ctx context.Context, r control.Request, send func(control.Answer) error) {
-		if r.Boots != nil {
+		switch {
+		case r.Boots != nil:
 			s.tellBoots(ctx, r.Boots, send)
+			return
+		case r.Do != nil:
+			send(s.do(ctx, r.Do))
 			return
 		}
 		var a control.Answer

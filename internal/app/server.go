@@ -95,11 +95,11 @@ func Serve(ctx context.Context, opts Options) error {
 	}
 	counted := metrics.New(opts.Version, s.pools, s.programStates)
 	s.opts.Events = event.Sinks{opts.Events, counted}
+	if s.openStore(loaded); s.store != nil {
+		defer s.store.Close()
+	}
 	if loaded.Config.History.Keep {
 		s.keepBoots(loaded)
-	}
-	if s.store != nil {
-		defer s.store.Close()
 	}
 	services, err := s.listen(ctx, loaded)
 	if err != nil {

@@ -22,6 +22,13 @@ import (
 type Request struct {
 	Release string `json:"release,omitempty"` // the address, or the machine's MAC address, whose leases are to end
 	Boots   *Boots `json:"boots,omitempty"`   // boots to be told of
+	Do      *Do    `json:"do,omitempty"`      // something to be done in the store
+}
+
+// Do is an operation on the store, which only the server that runs can write.
+type Do struct {
+	Name string          `json:"name"`           // which: "machines.add"
+	Args json.RawMessage `json:"args,omitempty"` // of a shape that both sides know
 }
 
 // Boots says which boots are wanted: one by its ID, or the newest.
@@ -35,6 +42,8 @@ type Boots struct {
 type Answer struct {
 	Released []model.Lease `json:"released,omitempty"`
 	Boot     *model.Boot   `json:"boot,omitempty"`
+	// Result is what an operation on the store gives.
+	Result json.RawMessage `json:"result,omitempty"`
 	Error    string        `json:"error,omitempty"` // why nothing, or no more, was done
 }
 
@@ -45,8 +54,9 @@ type Handler func(ctx context.Context, r Request, send func(Answer) error)
 const (
 	// timeout is for a whole conversation. A server's disk may be slow.
 	timeout = 10 * time.Second
-	// maxLine bounds what is read of the other side.
-	maxLine = 4 << 20
+	// maxLine bounds what is read of the other side: ten thousand machines at
+	// once are 4 MiB.
+	maxLine = 64 << 20
 )
 
 // Listen makes the socket. The caller has made sure that no other server uses
