@@ -179,11 +179,19 @@ func (m *Machine) Shows(pattern string, timeout time.Duration) bool {
 // as text.
 func (m *Machine) Console() string { return m.console.Text() }
 
-// Type sends keys to the serial console.
+// Type sends keys to the serial console, the next when the console has shown
+// something since the last, or after a while: a serial port holds 16 octets,
+// and a machine on a busy host reads them late.
 func (m *Machine) Type(keys string) {
 	m.lab.t.Helper()
-	if _, err := io.WriteString(m.keyboard, keys); err != nil {
-		m.lab.t.Fatalf("typing on %s: %v", m.Name, err)
+	for i := range len(keys) {
+		before := m.console.Len()
+		if _, err := io.WriteString(m.keyboard, keys[i:i+1]); err != nil {
+			m.lab.t.Fatalf("typing on %s: %v", m.Name, err)
+		}
+		for tries := 0; tries < 100 && m.console.Len() == before; tries++ {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 

@@ -48,6 +48,13 @@ func (t *Transcript) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// Len is how much text there is so far, in octets.
+func (t *Transcript) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.text)
+}
+
 func (t *Transcript) put(c byte) {
 	switch t.state {
 	case escNone:
