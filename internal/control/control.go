@@ -44,7 +44,7 @@ type Answer struct {
 	Boot     *model.Boot   `json:"boot,omitempty"`
 	// Result is what an operation on the store gives.
 	Result json.RawMessage `json:"result,omitempty"`
-	Error    string        `json:"error,omitempty"` // why nothing, or no more, was done
+	Error  string          `json:"error,omitempty"` // why nothing, or no more, was done
 }
 
 // Handler carries out a request. It sends any number of answers; an error of
