@@ -86,18 +86,18 @@ func guard(doing string, err *error) {
 // entry is a boot as it is written.
 type entry struct {
 	id          string
-	boot, index []byte
+	boot, index []byte // no index: the one that is there stays
 }
 
 // Save implements Archive. When it returns nil, the boots are as safe as the
 // store makes them.
-func (a *StoreArchive) Save(boots []*model.Boot) (err error) {
+func (a *StoreArchive) Save(boots []Saved) (err error) {
 	defer guard("saving boots", &err)
 	all := make([]entry, 0, len(boots))
 	for _, b := range boots {
 		e, err := a.entryOf(b)
 		if err != nil {
-			return fmt.Errorf("saving boot %s: %v", b.ID, err)
+			return fmt.Errorf("saving boot %s: %v", idOf(b), err)
 		}
 		all = append(all, e)
 	}
@@ -105,6 +105,9 @@ func (a *StoreArchive) Save(boots []*model.Boot) (err error) {
 		for _, e := range all {
 			if err := tx.Put(bootKey+e.id, e.boot); err != nil {
 				return err
+			}
+			if e.index == nil {
+				continue
 			}
 			if err := tx.Put(indexKey+e.id, e.index); err != nil {
 				return err
@@ -118,17 +121,27 @@ func (a *StoreArchive) Save(boots []*model.Boot) (err error) {
 	return nil
 }
 
-func (a *StoreArchive) entryOf(b *model.Boot) (entry, error) {
-	if b.ID == "" {
+func idOf(b Saved) string {
+	if b.Boot == nil {
+		return "?"
+	}
+	return b.ID
+}
+
+func (a *StoreArchive) entryOf(b Saved) (entry, error) {
+	if b.Boot == nil || b.ID == "" {
 		return entry{}, errors.New("it has no ID")
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	boot, err := a.pack.boot(b)
+	boot, err := a.pack.boot(b.Boot)
 	if err != nil {
 		return entry{}, err
 	}
-	index, err := a.pack.index(b)
+	if b.Listed {
+		return entry{b.ID, boot, nil}, nil
+	}
+	index, err := a.pack.index(b.Boot)
 	return entry{b.ID, boot, index}, err
 }
 

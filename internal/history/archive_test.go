@@ -56,7 +56,7 @@ func openStore(t testing.TB, path string) store.Store {
 
 func save(t testing.TB, a *StoreArchive, boots ...*model.Boot) {
 	t.Helper()
-	if err := a.Save(boots); err != nil {
+	if err := a.Save(asSaved(boots...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -273,7 +273,7 @@ func TestSavedAllOrNone(t *testing.T) {
 		good, bad := bootOf(t, 1, storyBegins, 3), bootOf(t, 2, storyBegins, 3)
 		for _, id := range []string{"", strings.Repeat("x", 2*store.MaxKey)} {
 			bad.ID = id
-			if err := a.Save([]*model.Boot{good, bad}); err == nil {
+			if err := a.Save(asSaved(good, bad)); err == nil {
 				t.Errorf("a boot with the ID %.10q was saved", id)
 			}
 		}
@@ -326,7 +326,7 @@ func TestACrashOfTheArchiveIsAnError(t *testing.T) {
 	a := NewArchive(broken{}, DefaultLimits())
 	_, loaded := a.Load("20261125T080000.000-525400000001")
 	for what, err := range map[string]error{
-		"Save": a.Save([]*model.Boot{bootOf(t, 1, storyBegins, 3)}),
+		"Save": a.Save(asSaved(bootOf(t, 1, storyBegins, 3))),
 		"List": a.List(func(*model.Boot) bool { return true }),
 		"Trim": a.Trim(storyBegins),
 		"Load": loaded,
@@ -335,9 +335,45 @@ func TestACrashOfTheArchiveIsAnError(t *testing.T) {
 			t.Errorf("%s: error %v", what, err)
 		}
 	}
-	for what, err := range map[string]error{"a boot": a.Save([]*model.Boot{nil})} {
+	for what, err := range map[string]error{"a boot": a.Save(asSaved(nil))} {
 		if err == nil {
 			t.Errorf("%s that is none was saved", what)
+		}
+	}
+}
+
+func asSaved(boots ...*model.Boot) []Saved {
+	all := make([]Saved, len(boots))
+	for i, b := range boots {
+		all[i].Boot = b
+	}
+	return all
+}
+
+// TestTheListIsWrittenWhenTheVerdictChanges: a boot that goes on is stored each
+// second, its row of the list only when that says something else.
+func TestTheListIsWrittenWhenTheVerdictChanges(t *testing.T) {
+	a := NewArchive(mem.New(), DefaultLimits())
+	b := bootOf(t, 1, storyBegins, 3)
+	listed := func() string {
+		var code string
+		if err := a.List(func(b *model.Boot) bool { code = b.Verdict.Code; return true }); err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	for _, tc := range []struct {
+		code   string
+		listed bool
+		want   string
+	}{{"one", false, "one"}, {"two", true, "one"}, {"three", false, "three"}} {
+		b.Verdict.Code = tc.code
+		if err := a.Save([]Saved{{Boot: b, Listed: tc.listed}}); err != nil {
+			t.Fatal(err)
+		}
+		whole, err := a.Load(b.ID)
+		if err != nil || whole.Verdict.Code != tc.code || listed() != tc.want {
+			t.Errorf("saved %s: the boot has %v (%v), the list %s, want %s", tc.code, whole, err, listed(), tc.want)
 		}
 	}
 }

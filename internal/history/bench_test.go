@@ -73,7 +73,7 @@ func BenchmarkEncode(b *testing.B) {
 	})
 	b.Run("entry", func(b *testing.B) {
 		for b.Loop() {
-			e, err := a.entryOf(boot)
+			e, err := a.entryOf(Saved{Boot: boot})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	})
 	b.Run("load", func(b *testing.B) {
-		e, err := a.entryOf(boot)
+		e, err := a.entryOf(Saved{Boot: boot})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -33,8 +33,9 @@ const (
 // Archive is where boots are kept. Its methods are called from one goroutine,
 // but for Load and List.
 type Archive interface {
-	// Save writes boots, over what it has of the same ID, all or none.
-	Save(boots []*model.Boot) error
+	// Save writes boots, over what it has of the same ID, all or none. They are
+	// the caller's: nothing of them is kept or changed.
+	Save(boots []Saved) error
 	// Load gives a boot by its ID, or by a beginning that only one has.
 	Load(id string) (*model.Boot, error)
 	// List gives the newest boots first, without steps and evidence, until the
@@ -44,7 +45,16 @@ type Archive interface {
 	Trim(now time.Time) error
 }
 
-// Keeper keeps the boots.
+// Saved is a boot to be written.
+type Saved struct {
+	*model.Boot
+	// Listed is false where the archive lists this boot already as it is but for
+	// its times: its verdict has not changed.
+	Listed bool
+}
+
+// Keeper keeps the boots. Boots that go on are changed by the goroutine of Run
+// alone, with mu held; so that goroutine reads them without, and others with.
 type Keeper struct {
 	archive Archive
 	clock   func() time.Time
@@ -64,9 +74,10 @@ type Keeper struct {
 	joiner  *record.Joiner
 	state   map[*model.Boot]*state
 	around  *Around
-	closed  []*model.Boot          // ended since boots were last stored
-	final   []*model.Boot          // whose verdict became final since Ended was last told
-	unsaved map[string]*model.Boot // what the archive did not take
+	closed  []*model.Boot    // ended since boots were last stored; they do not change
+	final   []*model.Boot    // whose verdict became final since Ended was last told
+	unsaved map[string]Saved // what the archive did not take
+	retry   time.Time        // when the archive is offered that again; Run's own, as unsaved is
 	subs    map[chan *model.Boot]bool
 	early   early
 }
@@ -81,13 +92,21 @@ type state struct {
 	dirty bool      // changed since it was judged
 	due   time.Time // when to judge it again though nothing came
 	told  bool      // its final verdict was told
+	// listed is the verdict that the archive's list has.
+	listed listed
+}
+
+// listed is what a list says of a boot.
+type listed struct {
+	code  string
+	final bool
 }
 
 // New makes a keeper; archive may be nil: boots are then kept while they go on.
 func New(archive Archive, clock func() time.Time) *Keeper {
 	k := &Keeper{
 		archive: archive, clock: clock, began: clock(), in: make(chan item, queueDepth), joiner: record.NewJoiner(),
-		state: map[*model.Boot]*state{}, around: NewAround(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]*model.Boot{},
+		state: map[*model.Boot]*state{}, around: NewAround(), subs: map[chan *model.Boot]bool{}, unsaved: map[string]Saved{},
 		early: early{asked: map[model.MAC]uint32{}},
 	}
 	k.joiner.Closed = k.close
@@ -147,6 +166,7 @@ func (k *Keeper) finish() {
 		k.add(<-k.in)
 	}
 	k.mu.Unlock()
+	k.retry = time.Time{} // there is no later
 	k.judge(k.clock())
 }
 
@@ -184,7 +204,7 @@ func (k *Keeper) judge(now time.Time) {
 		k.join(w)
 	}
 	k.joiner.Expire(now)
-	var save []*model.Boot
+	var save []Saved
 	for b, st := range k.state {
 		if !st.dirty && (st.due.IsZero() || now.Before(st.due)) {
 			continue
@@ -196,12 +216,16 @@ func (k *Keeper) judge(now time.Time) {
 			st.due = now.Add(2 * pace)
 		}
 		if st.dirty || b.Verdict.Final && !before.Final || b.Verdict.Code != before.Code {
-			save = append(save, copyOf(b))
+			l := listed{b.Verdict.Code, b.Verdict.Final}
+			save = append(save, Saved{Boot: b, Listed: st.listed == l})
+			st.listed = l
 		}
 		st.dirty = false
 		k.tell(b, st)
 	}
-	save = append(save, k.closed...)
+	for _, b := range k.closed {
+		save = append(save, Saved{Boot: b})
+	}
 	final := k.final
 	k.closed, k.final = nil, nil
 	watchers := k.watchers()
@@ -211,44 +235,69 @@ func (k *Keeper) judge(now time.Time) {
 			k.Ended(b)
 		}
 	}
-	for _, b := range save {
+	show(save, watchers)
+	k.store(save, now)
+}
+
+// show hands boots to those who watch.
+func show(boots []Saved, watchers []chan *model.Boot) {
+	if len(watchers) == 0 {
+		return
+	}
+	for _, b := range boots {
+		c := copyOf(b.Boot)
 		for _, w := range watchers {
 			select {
-			case w <- b:
+			case w <- c:
 			default: // slow: it misses one, and the next says all
 			}
 		}
 	}
-	k.store(save)
 }
 
-// maxUnsaved bounds what is kept for an archive that takes nothing.
-const maxUnsaved = 20000
+const (
+	// maxUnsaved bounds what is kept for an archive that takes nothing.
+	maxUnsaved = 20000
+	// retryPace is how often such an archive is offered it again.
+	retryPace = 5 * time.Second
+)
 
 // store puts boots into the archive. What it does not take is offered again.
-func (k *Keeper) store(save []*model.Boot) {
+func (k *Keeper) store(save []Saved, now time.Time) {
 	if k.archive == nil || len(save)+len(k.unsaved) == 0 {
 		return
 	}
-	newer := map[string]bool{}
-	for _, b := range save {
-		newer[b.ID] = true
-	}
-	for id, b := range k.unsaved {
-		if !newer[id] {
+	if len(k.unsaved) > 0 {
+		for _, b := range save {
+			k.keepUnsaved(b)
+		}
+		if now.Before(k.retry) {
+			return
+		}
+		save = save[:0]
+		for _, b := range k.unsaved {
 			save = append(save, b)
 		}
 	}
-	clear(k.unsaved)
 	err := k.archive.Save(save)
 	if err == nil {
+		clear(k.unsaved)
 		return
 	}
-	for _, b := range save[:min(len(save), maxUnsaved)] {
-		k.unsaved[b.ID] = b
+	k.retry = now.Add(retryPace)
+	for _, b := range save {
+		k.keepUnsaved(b)
 	}
 	if k.Fault != nil {
 		k.Fault(err)
+	}
+}
+
+// keepUnsaved remembers a boot for later: its list is to be written, for what
+// is there is not known.
+func (k *Keeper) keepUnsaved(b Saved) {
+	if _, ok := k.unsaved[b.ID]; ok || len(k.unsaved) < maxUnsaved {
+		k.unsaved[b.ID] = Saved{Boot: b.Boot}
 	}
 }
 
@@ -274,7 +323,7 @@ func (k *Keeper) close(b *model.Boot) {
 	}
 	k.tell(b, st)
 	k.around.ended(b)
-	k.closed = append(k.closed, copyOf(b))
+	k.closed = append(k.closed, b)
 }
 
 // copyOf copies a boot as far as the joiner changes it.
@@ -331,8 +380,8 @@ func (k *Keeper) Show(id string) (*model.Boot, error) {
 	k.mu.Lock()
 	for b := range k.state {
 		if b.ID == id {
-			b.Verdict = verdict.Judge(k.around.Case(b, k.clock()))
 			c := copyOf(b)
+			c.Verdict = verdict.Judge(k.around.Case(b, k.clock()))
 			k.mu.Unlock()
 			return c, nil
 		}
@@ -351,8 +400,9 @@ func (k *Keeper) List(want func(*model.Boot) bool) error {
 	now := k.clock()
 	open := make([]*model.Boot, 0, len(k.state))
 	for b := range k.state {
-		b.Verdict = verdict.Judge(k.around.Case(b, now))
-		open = append(open, brief(b))
+		c := *b
+		c.Verdict = verdict.Judge(k.around.Case(b, now))
+		open = append(open, brief(&c))
 	}
 	k.mu.Unlock()
 	slices.SortFunc(open, func(a, b *model.Boot) int { return compareIDs(b.ID, a.ID) })

@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -28,7 +29,7 @@ type shelf struct {
 
 func newShelf() *shelf { return &shelf{boots: map[string]*model.Boot{}} }
 
-func (a *shelf) Save(all []*model.Boot) error {
+func (a *shelf) Save(all []history.Saved) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.fault != nil {
@@ -36,7 +37,15 @@ func (a *shelf) Save(all []*model.Boot) error {
 	}
 	a.saves++
 	for _, b := range all {
-		a.boots[b.ID] = b
+		text, err := json.Marshal(b.Boot) // what is given goes on changing
+		if err != nil {
+			return err
+		}
+		kept := new(model.Boot)
+		if err := json.Unmarshal(text, kept); err != nil {
+			return err
+		}
+		a.boots[b.ID] = kept
 	}
 	return nil
 }
@@ -290,7 +299,9 @@ func TestAnArchiveThatFails(t *testing.T) {
 			t.Errorf("%d boots, %d faults", len(all(t, k)), faults)
 		}
 		a.fail(nil)
-		settle()
+		for range 3 { // it is asked again every five seconds
+			settle()
+		}
 		if len(a.boots) != 1 {
 			t.Errorf("%d boots are stored", len(a.boots))
 		}

@@ -68,7 +68,7 @@ func child(path string) {
 // telling is an archive that says what it saved.
 type telling struct{ *StoreArchive }
 
-func (a telling) Save(boots []*model.Boot) error {
+func (a telling) Save(boots []Saved) error {
 	err := a.StoreArchive.Save(boots)
 	if err == nil {
 		var out bytes.Buffer

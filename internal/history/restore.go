@@ -69,7 +69,7 @@ func (k *Keeper) remember(b *model.Boot, done *Restored) {
 		k.cut(b, now)
 		done.Cut++
 		learned = false // what nobody heard teaches nothing
-		k.closed = append(k.closed, copyOf(b))
+		k.closed = append(k.closed, b)
 	}
 	if b.Ended && b.MAC != "" && len(k.around.past[b.MAC]) < keepPast && (len(k.around.past[b.MAC]) > 0 || len(k.around.past) < maxPast) {
 		k.around.past[b.MAC] = append(k.around.past[b.MAC], verdict.Past{Code: b.Verdict.Code, Last: b.Last})
