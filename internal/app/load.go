@@ -208,7 +208,7 @@ func (l *Loaded) missingTargets() []string {
 	var w []string
 	check := func(target, at string) {
 		switch target {
-		case "", model.TargetMenu, model.TargetLocal, model.TargetDeny:
+		case "", model.TargetMenu, model.TargetLocal, model.TargetDeny, model.TargetApprove:
 			return
 		}
 		if _, ok := l.Policy.Image(target); !ok {

@@ -41,7 +41,7 @@ type piece struct {
 // ParseCmdline parses a command line, a text/template over these fields:
 //
 //	.Machine.Name .Machine.MAC .Machine.UUID .Machine.Arch .Machine.Address
-//	.Server.Name .Server.Address .Server.URL .Image.Name
+//	.Server.Name .Server.Address .Server.URL .Image.Name .Install.URL
 //
 // with if and else, the functions and, or, not, eq, ne, and of ours
 // lower TEXT, upper TEXT, replace OLD NEW TEXT, default FALLBACK TEXT. An
@@ -112,6 +112,8 @@ func (p piece) value(v Values, image string) string {
 		return v.server[p.field]
 	case "Image":
 		return image
+	case "Install":
+		return v.install
 	}
 	return p.text
 }
@@ -155,7 +157,7 @@ func expand(t *template.Template, v Values, image string) (string, error) {
 		return "", nil
 	}
 	var out bytes.Buffer
-	values := map[string]map[string]string{"Machine": v.machine, "Server": v.server, "Image": {"Name": image}}
+	values := map[string]map[string]string{"Machine": v.machine, "Server": v.server, "Image": {"Name": image}, "Install": {"URL": v.install}}
 	if err := t.Execute(&limitedWriter{&out}, values); err != nil {
 		return "", fmt.Errorf("expanding the command line: %v", err)
 	}
@@ -207,7 +209,8 @@ func oneLine(s string) (string, error) {
 // all images of a menu.
 type Values struct {
 	machine, server map[string]string
-	err             error // what is wrong with them, for any template
+	install         string // URL below which an install finds its files; empty: nothing is installed
+	err             error  // what is wrong with them, for any template
 }
 
 // NewValues flattens them to text, so that a template reaches nothing else.
@@ -236,6 +239,16 @@ func NewValues(m Machine, s Server) Values {
 		v.err = fmt.Errorf("Server.URL is %.100q, which is not a plain URL", s.URL)
 	}
 	v.server["URL"] = s.URL
+	return v
+}
+
+// Installing gives the values with the URL below which an install finds its
+// files, "http://10.77.1.2:8080/install/1f…", without a slash at the end.
+func (v Values) Installing(url string) Values {
+	if safe(url, urlBytes) != url && v.err == nil {
+		v.err = fmt.Errorf("Install.URL is %.100q, which is not a plain URL", url)
+	}
+	v.install = url
 	return v
 }
 

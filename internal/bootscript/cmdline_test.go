@@ -15,7 +15,7 @@ func TestExpandCmdline(t *testing.T) {
 		{"spaces only", "   ", ""},
 		{"plain text", "console=ttyS0 --- quiet", "console=ttyS0 --- quiet"},
 		{"runs of spaces are joined", "  a   b ", "a b"},
-		{"every field", "{{.Machine.Name}} {{.Machine.MAC}} {{.Machine.UUID}} {{.Machine.Arch}} {{.Machine.Address}} {{.Server.Name}} {{.Server.Address}} {{.Server.URL}} {{.Image.Name}}",
+		{"every field", "{{.Machine.Name}} {{.Machine.MAC}} {{.Machine.UUID}} {{.Machine.Arch}} {{.Machine.Address}} {{.Server.Name}} {{.Server.Address}} {{.Server.URL}} {{.Image.Name}}{{.Install.URL}}",
 			"lab-01 52:54:00:12:34:56 4c4c4544-0043-3010-8052-b4c04f4d3532 uefi-x64 192.0.2.10 boot1 192.0.2.10 http://192.0.2.1:8080 debian-12"},
 		{"if and eq", `{{if eq .Machine.Arch "bios"}}a{{else if eq .Machine.Arch "uefi-x64"}}b{{else}}c{{end}}`, "b"},
 		{"not and or", `{{if and (not .Machine.Name) .Machine.MAC}}a{{else}}b{{end}}`, "b"},

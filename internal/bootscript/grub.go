@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"hobnail/internal/model"
 )
 
 // GRUB writes the menu as a grub.cfg for GRUB 2.06 as Debian signs it for
@@ -23,7 +25,9 @@ func GRUB(m Menu) []byte {
 	for _, note := range m.notes() {
 		w.line("# " + note)
 	}
-	if m.local() {
+	if m.Wait != nil {
+		w.wait()
+	} else if m.local() {
 		w.localDisk()
 		w.line("local_disk")
 	} else if e, ok := m.direct(); ok {
@@ -71,6 +75,13 @@ func (w *grubWriter) choice() {
 // boot loads and starts an entry; failed runs if it did not start.
 func (w *grubWriter) boot(e Entry, indent string) {
 	w.linef("%secho %s", indent, grubWord("Starting "+e.title()))
+	if e.Way == model.WayEFI || e.Way == model.WayWindows {
+		w.linef("%sif chainloader /%s; then", indent, fileName(e.Kernel))
+		w.linef("%s  boot", indent)
+		w.linef("%sfi", indent)
+		w.linef("%sfailed", indent)
+		return
+	}
 	kernel := []string{"linux", "/" + fileName(e.Kernel)}
 	for _, word := range kernelWords(e.Cmdline) {
 		kernel = append(kernel, grubWord(word))
@@ -89,6 +100,19 @@ func (w *grubWriter) boot(e Entry, indent string) {
 	}
 	w.linef("%sfi", indent)
 	w.linef("%sfailed", indent)
+}
+
+// wait shows who waits, and looks every few seconds whether the wait is over.
+// A configuration inside a configuration for each look would fill the memory in
+// a night.
+func (w *grubWriter) wait() {
+	for _, s := range w.menu.lines() {
+		w.line("echo " + grubWord(s))
+	}
+	w.linef("while [ ! -f /%s ]; do", fileName(w.menu.Wait.Ready))
+	w.linef("  sleep %d", waitPace)
+	w.line("done")
+	w.linef("configfile /%s", fileName(w.menu.Wait.Script))
 }
 
 // failed defines what follows a failure. It must not simply return to the

@@ -22,7 +22,9 @@ func IPXE(m Menu) []byte {
 	for _, note := range m.notes() {
 		w.line("# " + note)
 	}
-	if m.local() {
+	if m.Wait != nil {
+		w.wait()
+	} else if m.local() {
 		w.local()
 	} else if e, ok := m.direct(); ok {
 		w.direct(e)
@@ -93,6 +95,21 @@ func (w *ipxeWriter) direct(e Entry) {
 func (w *ipxeWriter) boot(e Entry) {
 	w.line("echo Starting ", ipxeText(e.title()))
 	w.line("imgfree")
+	switch e.Way {
+	case model.WayEFI:
+		w.line("chain --autofree ", w.url(e.Kernel), w.arguments(e), " || goto failed")
+		return
+	case model.WaySANBoot:
+		w.line("sanboot --no-describe ", w.url(e.Kernel), " || goto failed")
+		return
+	case model.WayWindows:
+		w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
+		for _, f := range e.Files {
+			w.line("initrd --name ", fileName(f.Name), " ", w.url(f.File), " ", fileName(f.Name), " || goto failed")
+		}
+		w.line("boot || goto failed")
+		return
+	}
 	w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
 	for i, name := range e.Initrd {
 		w.line("initrd --name ", initrdName(e, i), " ", w.url(name), " || goto failed")
@@ -147,6 +164,19 @@ func (w *ipxeWriter) local() {
 	w.line("echo Starting from the local disk")
 	w.line("iseq ${platform} efi && exit 1 ||")
 	w.line("sanboot --no-describe --drive 0x80 || exit 1")
+}
+
+// wait shows who waits and asks again every few seconds. The script that comes
+// then takes this one's place, so nothing piles up.
+func (w *ipxeWriter) wait() {
+	w.line("set esc:hex 1b")
+	w.line("echo ${esc:string}[2J${esc:string}[H")
+	for _, s := range w.menu.lines() {
+		w.line("echo ", ipxeText(s))
+	}
+	w.line(":again")
+	w.linef("sleep %d || goto again", waitPace)
+	w.line("chain --replace --autofree ", w.url(w.menu.Wait.Script), " || goto again")
 }
 
 func (w *ipxeWriter) failed(what, command string) {

@@ -5,6 +5,7 @@
 package bootscript
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -28,7 +29,31 @@ type Menu struct {
 	Direct string
 	Why    string // the decision in one sentence, with its place in the configuration
 	NoHTTP bool   // iPXE only: this build knows no HTTP, so files come by TFTP
+	// Wait is what stands on the screen of a machine that waits until a person
+	// has approved it; nil: it does not. Nothing else is shown then.
+	Wait *Wait
 }
+
+// Wait is a machine's wait for a person.
+type Wait struct {
+	Number int // by which the person knows it
+	// Script is the name under which this script is asked for again, and Ready a
+	// name that exists once the wait is over.
+	Script, Ready string
+}
+
+// lines are what a person reads at the machine.
+func (m Menu) lines() []string {
+	return []string{
+		m.heading(),
+		fmt.Sprintf("This machine waits for approval. Its number is %d.", m.Wait.Number),
+		fmt.Sprintf("On the server: hobnail machines approve NAME --number %d", m.Wait.Number),
+		"It goes on by itself.",
+	}
+}
+
+// waitPace is how often a waiting machine asks, in seconds.
+const waitPace = 5
 
 // Machine is what a menu and a command line may say about a machine. Name is
 // untrusted where it is a host name that the machine sent.
@@ -52,12 +77,18 @@ type Server struct {
 // see package image. In any other name those bytes become '_': it will not be
 // found, and it breaks nothing.
 type Entry struct {
-	ID      string // as rules name it
-	Title   string // for people; ID if empty
-	Kernel  string
+	ID      string   // as rules name it
+	Title   string   // for people; ID if empty
+	Kernel  string   // what WayEFI starts, what WaySANBoot reads as a disk
 	Initrd  []string // in order; may be empty
 	Cmdline string   // from ExpandCmdline
+	Way     model.Way
+	// Files are what wimboot is handed besides Kernel, which it is then itself.
+	Files []Named
 }
+
+// Named is a file under another name than its own.
+type Named struct{ Name, File string }
 
 // local reports whether the menu comes down to the local disk at once.
 func (m Menu) local() bool { return m.Direct == model.TargetLocal }

@@ -29,7 +29,9 @@ func PXELinux(m Menu) []byte {
 	for _, note := range m.notes() {
 		w.line("# " + note)
 	}
-	if m.local() {
+	if m.Wait != nil {
+		w.wait(m)
+	} else if m.local() {
 		w.only("local")
 		w.local()
 	} else if e, ok := m.direct(); ok {
@@ -92,6 +94,19 @@ func (w *pxelinuxWriter) entry(e Entry) {
 	case e.Cmdline != "":
 		w.linef("  APPEND %s", e.Cmdline)
 	}
+}
+
+// wait has pxelinux read its configuration again and again. U-Boot knows no
+// CONFIG: it finds no image to start and goes on to its next boot device.
+func (w *pxelinuxWriter) wait(m Menu) {
+	w.line("DEFAULT again")
+	w.line("PROMPT 1")
+	w.linef("TIMEOUT %d", waitPace*10)
+	for _, s := range m.lines() {
+		w.line("SAY " + s)
+	}
+	w.line("LABEL again")
+	w.linef("  CONFIG /%s", fileName(m.Wait.Script))
 }
 
 func (w *pxelinuxWriter) local() {

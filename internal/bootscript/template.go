@@ -13,7 +13,7 @@ import (
 func fields() []string {
 	return []string{
 		"Machine.Name", "Machine.MAC", "Machine.UUID", "Machine.Arch", "Machine.Address",
-		"Server.Name", "Server.Address", "Server.URL", "Image.Name",
+		"Server.Name", "Server.Address", "Server.URL", "Image.Name", "Install.URL",
 	}
 }
 

@@ -346,8 +346,8 @@ func TestParseFaults(t *testing.T) {
 			`12:9: match is the text "bios"; write it as match = { arch = "uefi-x64" }`,
 			`13:8: boot is a table; write it as boot = "debian-12"`,
 		}},
-		{"unknown-approve", []string{
-			`2:11: unknown "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
+		{"boot-approve", []string{
+			`4:8: boot "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
 		{"unknown-key", []string{
 			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,

@@ -18,7 +18,15 @@ const MaxSize = 1 << 20
 // and reasons; nothing is opened. Either the configuration is without faults,
 // or it is nil and every fault is listed, in the order of the file. A syntax
 // error stands alone, as nothing else can be told with certainty.
-func Parse(file string, data []byte) (*Config, []Fault) {
+func Parse(file string, data []byte) (*Config, []Fault) { return ParseWith(file, data, nil) }
+
+// Library gives the processors of the images that were added to a data folder,
+// by their names: targets besides those of [[image]]. nil stands for none.
+type Library func(data string) map[string]model.CPU
+
+// ParseWith is Parse where images have been added beside the file. library is
+// asked once, when the file has been read.
+func ParseWith(file string, data []byte, library Library) (*Config, []Fault) {
 	if len(data) > MaxSize {
 		return nil, []Fault{{File: file,
 			Text: fmt.Sprintf("the file has %d octets; at most %d are read", len(data), MaxSize)}}
@@ -27,10 +35,13 @@ func Parse(file string, data []byte) (*Config, []Fault) {
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	src := newSource(file, data[:len(data):len(data)])
 	r := &report{src: src}
-	d := &draft{src: src, report: r, cfg: Default()}
+	d := &draft{src: src, report: r, cfg: Default(), library: library}
 	d.cfg.File = file
 	if root := buildTree(src, r); root != nil {
 		d.read(root)
+		if library != nil {
+			d.added = library(d.cfg.Server.Data)
+		}
 		d.check()
 	}
 	if faults := r.faults(); len(faults) > 0 {
@@ -53,6 +64,8 @@ type draft struct {
 	rules    []*ruleDraft
 	images   []*imageDraft
 	targets  []target
+	library  Library
+	added    map[string]model.CPU // what library gave
 }
 
 // read takes every section in, [server] first: paths and modes of the others

@@ -86,7 +86,7 @@ func (d *draft) readConsole(s section) {
 
 func (d *draft) readBoot(s section) {
 	c := &d.cfg.Boot
-	if v, ok := d.target(s, "unknown", model.TargetMenu, model.TargetLocal, model.TargetDeny); ok {
+	if v, ok := d.target(s, "unknown", model.TargetMenu, model.TargetLocal, model.TargetDeny, model.TargetApprove); ok {
 		c.Unknown, c.UnknownAt = v.v, d.src.at(v.at)
 	}
 	if v, ok := d.target(s, "default", model.TargetLocal); ok {

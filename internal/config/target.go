@@ -32,6 +32,7 @@ type imageIndex map[string]model.CPU
 
 func (d *draft) imageIndex() imageIndex {
 	index := imageIndex{}
+	maps.Copy(index, d.added)
 	for _, i := range d.images {
 		if i.Name != "" {
 			index[i.Name] = i.CPU

@@ -57,7 +57,7 @@ func parseProgram(s string) (string, error) {
 }
 
 func parseImageName(s string) (string, error) {
-	if slices.Contains([]string{model.TargetMenu, model.TargetLocal, model.TargetDeny, "approve", "off"}, s) {
+	if slices.Contains([]string{model.TargetMenu, model.TargetLocal, model.TargetDeny, model.TargetApprove, "off"}, s) {
 		return "", errors.New("is a word of the configuration; give the image another name")
 	}
 	if !onlyOf(s, lower+digits+"._-") || !startsPlain(s) || len(s) > maxLabel {

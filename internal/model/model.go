@@ -161,6 +161,9 @@ const (
 	TargetMenu  = "menu"  // the menu of all images this machine can boot
 	TargetLocal = "local" // the machine's own disk
 	TargetDeny  = "deny"  // no answer at all
+	// TargetApprove is a screen that waits until a person has approved the
+	// machine.
+	TargetApprove = "approve"
 )
 
 // Image is something that can be booted: a kernel, its initial RAM disks and
@@ -169,11 +172,34 @@ type Image struct {
 	Name    string   // unique, as in rules and file names: [a-z0-9._-]
 	Title   string   // what the menu shows; Name if empty
 	CPU     CPU      // which processors run it
-	Kernel  string   // absolute local path, or an http(s) URL
-	Initrd  []string // absolute local paths or URLs, in order; may be empty
+	Kernel  string   // absolute local path, an http(s) URL, or a path inside Volume behind Inside
+	Initrd  []string // the same, in order; may be empty
 	Cmdline string   // template over the machine; see package bootscript
 	Source  string   // "hobnail.toml:31", or the Debian package it was found in
+
+	Volume  string // the file on this host that the image is: an ISO, a WIM; empty: there is none
+	Way     Way    // how it is started; empty: as Linux
+	Install string // command line of an install without questions; empty: there is none
+	Answer  string // what kind of answer file such an install reads
 }
+
+// Inside begins the path of a file that lies in an image's Volume:
+// "inside:casper/vmlinuz".
+const Inside = "inside:"
+
+// WholeVolume as a path means the volume itself.
+const WholeVolume = Inside
+
+// Way is how a loader starts an image.
+type Way string
+
+// Ways.
+const (
+	WayLinux   Way = ""        // a kernel with initial RAM disks
+	WayEFI     Way = "efi"     // a program of UEFI, Kernel
+	WaySANBoot Way = "sanboot" // iPXE has the firmware read the volume as a disk
+	WayWindows Way = "windows" // Windows' boot manager, or wimboot, with boot.wim
+)
 
 // Machine is a device that a person has named.
 type Machine struct {

@@ -47,7 +47,8 @@ type Decision struct {
 	Lease    time.Duration  // 0: the reply carries no times
 	Change   LeaseChange    // to be carried out before the answer leaves
 	Boot     *Boot          // boot data; nil: none
-	Target   string         // image, menu, local or deny; "" where nothing boots
+	Target   string         // image, menu, local, deny or approve; "" where nothing boots
+	Install  bool           // Target is installed without questions, by order
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free
@@ -192,7 +193,48 @@ type View struct {
 	Upstream Upstream
 	// Learned is what earlier boots have taught; nil: nothing.
 	Learned Learned
+	// Registry is what is known of machines beyond the configuration; nil:
+	// nothing.
+	Registry Registry
 }
+
+// Registry knows the machines that people have named, approved and given
+// orders for, beyond the configuration.
+type Registry interface {
+	// Known says what is known of the machine that asks. configured is the one
+	// of the configuration; nil if it names none.
+	Known(f *classify.Facts, configured *model.Machine) Known
+}
+
+// Known is what a registry says of a machine.
+type Known struct {
+	Machine *model.Machine // nil if it is not named there
+	Order   Order
+	// Denied says that a person does not want this machine to be answered.
+	Denied bool
+	// At is where that is known from, for reasons: "hobnail machines".
+	At string
+	// Notes are sentences that a person should read: a MAC address that two
+	// machines use.
+	Notes []string
+}
+
+// Order is what a machine's order to install comes to at this moment.
+type Order struct {
+	State OrderState
+	Image string // its name
+	Why   string // a sentence
+}
+
+// OrderState says which target an order makes.
+type OrderState string
+
+// States of an order.
+const (
+	OrderNone    OrderState = ""        // there is none
+	OrderInstall OrderState = "install" // the machine is to be installed
+	OrderOver    OrderState = "over"    // it has come to its end, well or not: the local disk
+)
 
 // Lease states, as records carry them.
 const (

@@ -7,7 +7,8 @@ import (
 
 // Script is what a loader is to do next: show a menu, or go straight on.
 type Script struct {
-	Target  string         // image, menu, local or deny
+	Target  string         // image, menu, local, deny or approve
+	Install bool           // Target is to be installed, by order
 	Images  []model.Image  // what this machine can boot, in the order of the menu
 	Machine *model.Machine // nil if nobody named it
 	Reasons []Reason
@@ -19,7 +20,7 @@ type Script struct {
 func (v View) Script(f *classify.Facts) Script {
 	var d Decision
 	v.choose(&d, f)
-	s := Script{Target: d.Target, Machine: d.Machine, Reasons: d.Reasons()}
+	s := Script{Target: d.Target, Install: d.Install, Machine: d.Machine, Reasons: d.Reasons()}
 	for _, img := range v.Policy.images {
 		if f.Arch == "" || f.Arch.Runs(img.CPU) {
 			s.Images = append(s.Images, img)

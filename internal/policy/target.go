@@ -13,12 +13,24 @@ type choice struct {
 	loader string
 }
 
-// choose walks from the most particular to the most general: the machine's
-// own target, then the rules in the order of the file, then [boot] unknown.
+// choose walks from the most particular to the most general: an order to
+// install, the machine's own target, the rules in the order of the file, then
+// [boot] unknown.
 func (v View) choose(d *Decision, f *classify.Facts) choice {
 	c := choice{}
 	m := v.Policy.machine(f)
+	known := v.known(f, m)
+	if m == nil {
+		m = known.Machine
+	}
 	d.Machine = m
+	for _, note := range known.Notes {
+		d.because("identity", known.At, "%s", note)
+	}
+	if v.ordered(d, &c, f, &known) {
+		d.Target = c.target
+		return c
+	}
 	if m != nil {
 		c.loader = m.Loader
 		if m.Boot != "" {
@@ -75,6 +87,51 @@ func ruleName(r *config.Rule) string {
 	return r.Name
 }
 
+// known asks the registry.
+func (v View) known(f *classify.Facts, configured *model.Machine) Known {
+	if v.Registry == nil {
+		return Known{}
+	}
+	return v.Registry.Known(f, configured)
+}
+
+// ordered takes the target that a person's order makes, whatever machine and
+// rules say; rules still choose the boot program. An order for an image that is
+// gone, or for another processor, installs nothing.
+func (v View) ordered(d *Decision, c *choice, f *classify.Facts, known *Known) bool {
+	o := &known.Order
+	switch {
+	case known.Denied:
+		c.target = model.TargetDeny
+		d.because("denied", known.At, "somebody denied this machine")
+		return true
+	case o.State == OrderNone:
+		return false
+	}
+	if d.Machine != nil {
+		c.loader = d.Machine.Loader
+	}
+	c.target = model.TargetLocal
+	if o.State == OrderInstall {
+		img, ok := v.Policy.Image(o.Image)
+		switch {
+		case !ok:
+			d.because("install", known.At, "%s, but image %s is not there: the local disk", o.Why, o.Image)
+		case f.Arch != "" && !f.Arch.Runs(img.CPU):
+			d.because("install", known.At, "%s, but image %s is for %s processors: the local disk", o.Why, o.Image, img.CPU)
+		default:
+			c.target, d.Install = o.Image, true
+		}
+	}
+	if d.Install || o.State == OrderOver {
+		d.because("install", known.At, "%s", o.Why)
+	}
+	own := c.target // rules with a target do not apply
+	v.applyRules(d, c, f)
+	c.target = own
+	return true
+}
+
 func (v View) fallback(d *Decision, c *choice) {
 	if d.Machine != nil {
 		c.target = model.TargetMenu
@@ -87,7 +144,11 @@ func (v View) fallback(d *Decision, c *choice) {
 }
 
 func standing(target string) bool {
-	return target == model.TargetMenu || target == model.TargetLocal || target == model.TargetDeny
+	switch target {
+	case model.TargetMenu, model.TargetLocal, model.TargetDeny, model.TargetApprove:
+		return true
+	}
+	return false
 }
 
 // subject is the part of the facts that rules look at.

@@ -208,7 +208,7 @@ func scriptRead(v *sight) *finding {
 		text: fmt.Sprintf("%s was read, and nothing was asked for %s: the machine waits in its menu or started from its own disk", v.config.File.Name, v.since()),
 	}
 	switch target := v.target(); target {
-	case "", model.TargetMenu, model.TargetLocal:
+	case "", model.TargetMenu, model.TargetLocal, model.TargetApprove:
 	default:
 		if v.system != nil {
 			break // it came from somewhere that is not heard here
