@@ -18,7 +18,17 @@ const Prefix = "img/"
 type FileRef struct {
 	Name string // in the boot-file tree, "img/debian-12/linux"
 	Path string // absolute local path, or http(s) URL
+	// Inside is where the file lies in the volume that Path is; empty where Path
+	// is the file itself.
+	Inside string
 }
+
+// VolumeName is the name of an image's volume in the tree, and VolumePrefix
+// begins those of the files inside: "iso/ubuntu.iso", "iso/ubuntu/casper/vmlinuz".
+func VolumeName(image string) string { return VolumePrefix + image + ".iso" }
+
+// VolumePrefix begins the names of volumes.
+const VolumePrefix = "iso/"
 
 // Files lists the kernel, then the initial RAM disks in order. A name is made
 // of the last part of its path or URL, in letters, digits and ._+~- only, for
@@ -29,12 +39,20 @@ func Files(img model.Image) []FileRef {
 	refs := make([]FileRef, len(paths))
 	taken := map[string]bool{}
 	for i, p := range paths {
-		name := baseName(p)
+		inside, isInside := strings.CutPrefix(p, model.Inside)
+		if isInside && inside == "" {
+			refs[i] = FileRef{Name: VolumeName(img.Name), Path: img.Volume}
+			continue
+		}
+		name := baseName(strings.TrimPrefix(p, model.Inside))
 		for taken[name] {
 			name = fmt.Sprintf("%d-%s", i, name)
 		}
 		taken[name] = true
 		refs[i] = FileRef{Name: Prefix + img.Name + "/" + name, Path: p}
+		if isInside {
+			refs[i].Path, refs[i].Inside = img.Volume, inside
+		}
 	}
 	return refs
 }

@@ -9,6 +9,9 @@
 //	grub/grub.cfg, pxelinux.cfg/…     asked for at the root: the machine is told by
 //	                                  its address, or by the MAC in the name
 //	img/<image>/<file>                kernels, initial RAM disks, images
+//	iso/<image>.iso, iso/<image>/…    an image's file, and what lies in it
+//	install/<token>/<file>            what one attempt to install reads, and where it
+//	                                  calls home
 //	<program>                         a boot program by its bare name, for DHCP
 //	                                  servers that somebody else configured
 //	Boot/BCD, m/<mac>/<arch>/Boot/BCD what lies beside a boot manager of Windows,
@@ -45,6 +48,7 @@ type Site struct {
 	Programs *nbp.Inventory
 	Images   bootfile.Opener // names below img/, and those of WindowsFiles
 	Boots    *boots.Memory
+	Orders   Orders    // nil: nobody can order anything
 	Started  time.Time // modification time of generated files and embedded programs
 
 	cmdlines sync.Map // *bootscript.Cmdline by its text: parsed when first wanted
@@ -56,21 +60,28 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 	if !ok {
 		return nil, bootfile.ErrNotFound
 	}
-	if strings.HasPrefix(name, image.Prefix) {
+	if ofImages(name) {
 		return s.Images.Open(ctx, r)
+	}
+	if rest, ok := strings.CutPrefix(name, InstallPrefix); ok {
+		return s.install(ctx, r, name, rest)
 	}
 	if p, ok := model.ParseBootPath(name); ok {
 		s.Boots.Read(r.Client.Addr(), p)
 		if kind := scriptKind(p.File); kind != nil {
-			return s.script(r, name, kind, s.byName(p, r))
+			return s.script(ctx, r, name, kind, s.byName(p, r))
 		}
 		switch {
+		case p.File == readyFile:
+			return s.ready(r, name, s.byName(p, r))
 		case p.File == model.RAMDiskFile:
 			return s.ramDisk(r, name, p)
-		case strings.HasPrefix(p.File, image.Prefix):
+		case ofImages(p.File):
 			// U-Boot puts its boot file's folder before every name.
 			r.Name = p.File
 			return s.Images.Open(ctx, r)
+		case strings.HasPrefix(p.File, InstallPrefix):
+			return s.install(ctx, r, p.File, strings.TrimPrefix(p.File, InstallPrefix))
 		}
 		f, err := s.program(r, name, p.Arch, p.File)
 		if errors.Is(err, bootfile.ErrNotFound) {
@@ -79,13 +90,18 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		return f, err
 	}
 	if kind := scriptKind(name); kind != nil {
-		return s.script(r, name, kind, s.byName(model.BootPath{File: name}, r))
+		return s.script(ctx, r, name, kind, s.byName(model.BootPath{File: name}, r))
 	}
 	f, err := s.bareProgram(r, name)
 	if errors.Is(err, bootfile.ErrNotFound) {
 		return s.windows(ctx, r, s.windowsArch(r), name)
 	}
 	return f, err
+}
+
+// ofImages reports whether a name is one of an image's files.
+func ofImages(name string) bool {
+	return strings.HasPrefix(name, image.Prefix) || strings.HasPrefix(name, image.VolumePrefix)
 }
 
 // renderer writes a menu in the language of one loader.
@@ -136,10 +152,13 @@ func (s *Site) byName(p model.BootPath, r bootfile.Request) boots.Known {
 }
 
 // script renders the menu of a machine.
-func (s *Site) script(r bootfile.Request, name string, render renderer, who boots.Known) (*bootfile.File, error) {
-	menu, err := s.menu(r, who)
+func (s *Site) script(ctx context.Context, r bootfile.Request, name string, render renderer, who boots.Known) (*bootfile.File, error) {
+	menu, err := s.menu(ctx, r, who)
 	if err != nil {
 		return nil, err
+	}
+	if menu.Wait != nil {
+		menu.Wait.Script = name
 	}
 	return s.generated(name, render(menu)), nil
 }
@@ -203,15 +222,9 @@ func (s *Site) bareProgram(r bootfile.Request, name string) (*bootfile.File, err
 }
 
 // menu makes what a machine is shown.
-func (s *Site) menu(r bootfile.Request, who boots.Known) (bootscript.Menu, error) {
-	facts := classify.Facts{MAC: who.MAC, Arch: who.Arch}
-	if who.Facts != nil {
-		facts = *who.Facts
-		if who.Arch != "" {
-			facts.Arch = who.Arch
-		}
-	}
-	script := policy.View{Policy: s.Policy}.Script(&facts)
+func (s *Site) menu(ctx context.Context, r bootfile.Request, who boots.Known) (bootscript.Menu, error) {
+	facts := factsOf(who)
+	script := s.view().Script(&facts)
 	if script.Target == model.TargetDeny {
 		return bootscript.Menu{}, bootfile.ErrNotFound
 	}
@@ -234,6 +247,12 @@ func (s *Site) menu(r bootfile.Request, who boots.Known) (bootscript.Menu, error
 		m.Why = fmt.Sprintf("%s (%s)", last.Text, last.At)
 	}
 	values := bootscript.NewValues(m.Machine, m.Server)
+	switch {
+	case script.Target == model.TargetApprove:
+		return m, s.wait(ctx, &m, &facts)
+	case script.Install:
+		return m, s.begin(ctx, &m, script, &facts, values)
+	}
 	for _, img := range script.Images {
 		e, err := s.entry(img, m, values)
 		switch {
@@ -246,6 +265,26 @@ func (s *Site) menu(r bootfile.Request, who boots.Known) (bootscript.Menu, error
 		// not offered to it; the others still are.
 	}
 	return m, nil
+}
+
+// factsOf is what is known of a machine that reads.
+func factsOf(who boots.Known) classify.Facts {
+	facts := classify.Facts{MAC: who.MAC, Arch: who.Arch}
+	if who.Facts != nil {
+		facts = *who.Facts
+		if who.Arch != "" {
+			facts.Arch = who.Arch
+		}
+	}
+	return facts
+}
+
+func (s *Site) view() policy.View {
+	v := policy.View{Policy: s.Policy}
+	if s.Orders != nil {
+		v.Registry = s.Orders
+	}
+	return v
 }
 
 // server is this server as the machine that asks can reach it.
@@ -267,7 +306,7 @@ func (s *Site) entry(img model.Image, m bootscript.Menu, v bootscript.Values) (b
 		return bootscript.Entry{}, fmt.Errorf("writing the command line of image %s for %s: %v", img.Name, m.Machine.MAC, err)
 	}
 	kernel, initrd := image.Names(img)
-	return bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline}, nil
+	return bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline, Way: img.Way}, nil
 }
 
 // cmdline fills in a command line. To parse one takes longer than all else

@@ -1,0 +1,161 @@
+package site
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"hobnail/internal/bootfile"
+	"hobnail/internal/boots"
+	"hobnail/internal/bootscript"
+	"hobnail/internal/classify"
+	"hobnail/internal/image"
+	"hobnail/internal/model"
+	"hobnail/internal/policy"
+)
+
+// InstallPrefix begins the names of what one attempt to install reads. The
+// token behind it is unguessable, and good for that attempt alone.
+const InstallPrefix = "install/"
+
+// readyFile is there, beside a machine's boot programs, once it does not wait
+// for approval any more.
+const readyFile = "ready"
+
+// Orders carries out what people have ordered for machines. What it says was
+// done is on stable storage.
+type Orders interface {
+	policy.Registry
+	// Attempt gives the attempt to install that a machine's loader is to make.
+	// Without a token it is to make none, for the reason given.
+	Attempt(ctx context.Context, machine *model.Machine, f *classify.Facts) (Attempt, error)
+	// Find gives the attempt that a token stands for; ok is false where it is
+	// over, or never was.
+	Find(token string) (a Attempt, ok bool)
+	// Begin notes that an attempt's kernel is read: it comes before the kernel.
+	Begin(ctx context.Context, token string) error
+	// Tell takes what an installer says of itself: "done", "failed" with a
+	// reason, or "step" with a name. The words are the machine's.
+	Tell(ctx context.Context, token, what, text string) error
+	// Answer renders a file that the installer asks for: "preseed.cfg".
+	// bootfile.ErrNotFound means that this kind of installer has no such file.
+	Answer(ctx context.Context, token, file string, to bootscript.Server, m bootscript.Machine) ([]byte, error)
+	// Wait notes that a machine waits for approval, and gives the number by which
+	// people know it.
+	Wait(ctx context.Context, f *classify.Facts) (number int, err error)
+}
+
+// Attempt is one attempt to install one machine.
+type Attempt struct {
+	Token   string // 32 hexadecimal digits; empty: there is none
+	Machine string
+	Image   string
+	Why     string // a sentence
+}
+
+// begin makes the menu of a machine that is to be installed: that image at
+// once, or the local disk where the order has come to its end meanwhile.
+func (s *Site) begin(ctx context.Context, m *bootscript.Menu, script policy.Script, f *classify.Facts, v bootscript.Values) error {
+	a, err := s.Orders.Attempt(ctx, script.Machine, f)
+	if err != nil {
+		return fmt.Errorf("making an attempt to install %s: %v", f.MAC, err)
+	}
+	m.Why = a.Why
+	img, ok := s.Policy.Image(a.Image)
+	if a.Token == "" || !ok {
+		m.Direct = model.TargetLocal
+		return nil
+	}
+	base := InstallPrefix + a.Token + "/"
+	cmdline := img.Install
+	if cmdline == "" {
+		cmdline = img.Cmdline
+	}
+	if cmdline, err = s.cmdline(cmdline, v.Installing(m.Server.URL+"/"+strings.TrimSuffix(base, "/")), img.Name); err != nil {
+		return fmt.Errorf("writing the command line of image %s for %s: %v", img.Name, m.Machine.MAC, err)
+	}
+	kernel, initrd := image.Names(img)
+	e := bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: base + path.Base(kernel), Cmdline: cmdline, Way: img.Way}
+	for _, name := range initrd {
+		e.Initrd = append(e.Initrd, base+path.Base(name))
+	}
+	m.Direct, m.Entries = img.Name, []bootscript.Entry{e}
+	return nil
+}
+
+// install serves what lies below a token.
+func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest string) (*bootfile.File, error) {
+	token, file, ok := strings.Cut(rest, "/")
+	if s.Orders == nil || !ok {
+		return nil, bootfile.ErrNotFound
+	}
+	what, text, _ := strings.Cut(file, "/")
+	switch what {
+	case "done", "failed", "step":
+		if err := s.Orders.Tell(ctx, token, what, text); err != nil {
+			return nil, err
+		}
+		return s.generated(name, []byte("ok\n")), nil
+	}
+	a, ok := s.Orders.Find(token)
+	if !ok {
+		return nil, bootfile.ErrNotFound
+	}
+	if img, ok := s.Policy.Image(a.Image); ok {
+		kernel, initrd := image.Names(img)
+		for i, n := range append([]string{kernel}, initrd...) {
+			if path.Base(n) != file {
+				continue
+			}
+			if i == 0 {
+				if err := s.Orders.Begin(ctx, token); err != nil {
+					return nil, err
+				}
+			}
+			r.Name = n
+			f, err := s.Images.Open(ctx, r)
+			if err == nil {
+				f.Name = name
+			}
+			return f, err
+		}
+	}
+	who := s.Boots.ByAddr(r.Client.Addr())
+	facts := factsOf(who)
+	b, err := s.Orders.Answer(ctx, token, file, s.server(r), bootscript.Machine{
+		Name: a.Machine, MAC: facts.MAC, UUID: facts.UUID, Arch: facts.Arch, Address: r.Client.Addr().Unmap(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.generated(name, b), nil
+}
+
+// wait makes the screen of a machine that waits for approval.
+func (s *Site) wait(ctx context.Context, m *bootscript.Menu, f *classify.Facts) error {
+	m.Direct = ""
+	number := 0
+	if s.Orders != nil && f.MAC != "" {
+		n, err := s.Orders.Wait(ctx, f)
+		if err != nil {
+			return fmt.Errorf("noting that %s waits for approval: %v", f.MAC, err)
+		}
+		number = n
+	}
+	arch := f.Arch
+	if arch == "" {
+		arch = model.ArchBIOS
+	}
+	m.Wait = &bootscript.Wait{Number: number, Ready: model.BootPath{MAC: f.MAC, Arch: arch, File: readyFile}.String()}
+	return nil
+}
+
+// ready is there for a machine that does not wait for approval.
+func (s *Site) ready(r bootfile.Request, name string, who boots.Known) (*bootfile.File, error) {
+	facts := factsOf(who)
+	if s.view().Script(&facts).Target == model.TargetApprove {
+		return nil, bootfile.ErrNotFound
+	}
+	return s.generated(name, []byte("ready\n")), nil
+}
