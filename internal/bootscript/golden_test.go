@@ -45,6 +45,19 @@ func TestGolden(t *testing.T) {
 	direct := func(m *Menu) { m.Direct = "debian-12" }
 	local := func(m *Menu) { m.Direct = model.TargetLocal }
 	gone := func(m *Menu) { m.Direct = "debian-11" }
+	waits := func(script string) func(*Menu) {
+		return func(m *Menu) {
+			m.Wait = &Wait{Number: 7, Script: "m/525400123456/" + string(m.Machine.Arch) + "/" + script, Ready: "m/525400123456/" + string(m.Machine.Arch) + "/ready"}
+		}
+	}
+	ways := func(m *Menu) {
+		m.Entries = []Entry{
+			{ID: "memtest", Title: "Memory test", Kernel: "img/memtest/memtest86+x64.efi", Way: model.WayEFI},
+			{ID: "rescue", Title: "A rescue disk", Kernel: "iso/rescue.iso", Way: model.WaySANBoot},
+			{ID: "windows", Title: "Windows Setup", Kernel: "img/windows/wimboot", Cmdline: "gui", Way: model.WayWindows,
+				Files: []Named{{"boot.wim", "img/windows/boot.wim"}, {"winpeshl.ini", "install/0f/winpeshl.ini"}}},
+		}
+	}
 	tests := []struct {
 		name string
 		got  []byte
@@ -62,6 +75,11 @@ func TestGolden(t *testing.T) {
 		{"menu-target-is-gone.grub", GRUB(with(uefi, gone))},
 		{"direct.grub", GRUB(with(uefi, direct))},
 		{"local.grub", GRUB(with(uefi, local))},
+		{"waits.ipxe", IPXE(with(uefi, waits("boot.ipxe")))},
+		{"waits.grub", GRUB(with(uefi, waits("grub.cfg")))},
+		{"waits.pxelinux", PXELinux(with(bios, waits("pxelinux.cfg/default")))},
+		{"ways.ipxe", IPXE(with(uefi, ways))},
+		{"ways.grub", GRUB(with(uefi, ways))},
 		{"menu.pxelinux", PXELinux(bios)},
 		{"menu-waits-default-image.pxelinux", PXELinux(with(bios, func(m *Menu) { m.Timeout, m.Default = 0, "debian-12" }))},
 		{"menu-target-is-gone.pxelinux", PXELinux(with(bios, gone))},

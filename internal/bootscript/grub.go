@@ -21,6 +21,7 @@ import (
 // Whatever fails is shown, and after half a minute the machine starts again,
 // so that it meets whichever server is alive by then; ESC stays.
 func GRUB(m Menu) []byte {
+	m = m.only(model.WayLinux, model.WayEFI, model.WayWindows)
 	w := &grubWriter{menu: m}
 	for _, note := range m.notes() {
 		w.line("# " + note)

@@ -7,6 +7,7 @@ package bootscript
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,15 @@ type Entry struct {
 
 // Named is a file under another name than its own.
 type Named struct{ Name, File string }
+
+// only gives the menu without what a loader has no way to start.
+func (m Menu) only(ways ...model.Way) Menu {
+	can := func(e Entry) bool { return slices.Contains(ways, e.Way) }
+	if slices.ContainsFunc(m.Entries, func(e Entry) bool { return !can(e) }) {
+		m.Entries = slices.DeleteFunc(slices.Clone(m.Entries), func(e Entry) bool { return !can(e) })
+	}
+	return m
+}
 
 // local reports whether the menu comes down to the local disk at once.
 func (m Menu) local() bool { return m.Direct == model.TargetLocal }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"hobnail/internal/model"
 )
 
 // PXELinux writes the menu as a pxelinux.cfg file, which pxelinux 6, U-Boot
@@ -22,6 +24,7 @@ import (
 // menu.c32 is the menu under pxelinux; U-Boot and petitboot pass over UI and
 // show their own, U-Boot because of MENU TITLE.
 func PXELinux(m Menu) []byte {
+	m = m.only(model.WayLinux)
 	w := &pxelinuxWriter{}
 	// SERIAL comes first, as the SYSLINUX manual asks: it also shows
 	// everything on the first serial line, and does nothing without one.
