@@ -11,32 +11,43 @@ import (
 	"hobnail/internal/event"
 	"hobnail/internal/image"
 	"hobnail/internal/site"
+	"hobnail/internal/volume"
 )
 
 // imageFiles makes the tree of all image files: those on this host, those of
 // other web servers, of which copies are kept in the data folder, and what lies
 // beside boot managers of Windows.
 func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
-	local, remote := map[string]string{}, map[string]string{}
+	local, remote, inside := map[string]string{}, map[string]string{}, map[string]volume.Inner{}
 	for _, img := range l.Images {
+		if img.Volume != "" {
+			local[image.VolumeName(img.Name)] = img.Volume
+		}
 		for _, f := range image.Files(img) {
-			if strings.Contains(f.Path, "://") {
+			switch {
+			case f.Inside != "":
+				inside[f.Name] = volume.Inner{Image: img.Name, Path: f.Inside}
+			case strings.Contains(f.Path, "://"):
 				remote[f.Name] = f.Path
-			} else {
+			default:
 				local[f.Name] = f.Path
 			}
 		}
 	}
 	table, err := bootfile.NewTable(l.Config.Server.Landlock,
 		bootfile.Part{Files: local}, bootfile.Part{Files: site.WindowsFiles(l.Programs), AnyCase: true})
-	if err != nil || len(remote) == 0 {
-		return table, err
+	if err != nil {
+		return nil, err
+	}
+	here := bootfile.Chain{table, &volume.Set{Files: table, Named: inside}}
+	if len(remote) == 0 {
+		return here, nil
 	}
 	copies, err := bootfile.NewRemote(filepath.Join(l.Config.Server.Data, "cache"), remote, l.Config.Server.Landlock, s.downloadFailed)
 	if err != nil {
 		return nil, err
 	}
-	return bootfile.Chain{table, copies}, nil
+	return append(here, copies), nil
 }
 
 func (s *Server) downloadFailed(err error) {
