@@ -216,7 +216,14 @@ type Machine struct {
 	Loader    string     // boot program: a Loader or a file name; empty: the default
 	Offer     Style      // form of a proxy's offer; empty: rules decide
 	Learn     string     // "on" or "off": whether its boots may change offer and boot program; empty: rules decide
-	Source    string     // where it was named, "hobnail.toml:24"
+	Source    string     // where it was named, "hobnail.toml:24", or "the store"
+
+	// Of machines in the store.
+	Vars     map[string]string // what answer files and command lines are filled in with
+	Tags     []string
+	Notes    string
+	By       string    // who named or approved it
+	Approved time.Time // when
 }
 
 // Lease is an address in use by a machine until Expires.
