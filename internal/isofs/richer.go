@@ -11,9 +11,9 @@ const comparedEntries = 1 << 14
 // richer tells whether a tree of ISO 9660 is to be shown although there is UDF.
 // Disks of Windows have only a README there. genisoimage writes both trees, with
 // symbolic links in Rock Ridge alone, but may cut files of 4 GiB off there. So
-// Rock Ridge is richer if it has names that UDF has not, and UDF has neither
-// names nor octets that Rock Ridge has not. Plain names and Joliet's are richer
-// only than nothing.
+// Rock Ridge is richer if it has names or links that UDF has not, and no
+// directory with fewer entries and no shorter file. Plain names and Joliet's are
+// richer only than nothing.
 func richer(iso, udf *Volume) bool {
 	top, err := udf.ReadDir(".")
 	if iso.Format() != formatRockRidge {
@@ -30,7 +30,7 @@ func richer(iso, udf *Volume) bool {
 type comparison struct {
 	iso, udf *Volume
 	left     int
-	more     bool // Rock Ridge has a name that UDF has not
+	more     bool // Rock Ridge has a name or link that UDF has not
 }
 
 // dir compares a directory and what is below. It is false once UDF has more.
@@ -49,9 +49,12 @@ func (c *comparison) dir(name string, depth int) bool {
 	for _, e := range a {
 		in[e.Name()] = e
 	}
+	lost := 0 // names of UDF that Rock Ridge has not; long ones are cut off in UDF
 	for _, e := range b {
 		other := in[e.Name()]
-		if other == nil || !c.entry(path.Join(name, e.Name()), other, e, depth) {
+		if other == nil {
+			lost++
+		} else if !c.entry(path.Join(name, e.Name()), other, e, depth) {
 			return false
 		}
 		delete(in, e.Name())
@@ -59,7 +62,7 @@ func (c *comparison) dir(name string, depth int) bool {
 	// Where deep directories were moved to; it is empty now.
 	delete(in, "rr_moved")
 	c.more = c.more || len(in) > 0
-	return true
+	return lost <= len(in)
 }
 
 // entry compares two entries of one name.
