@@ -173,6 +173,7 @@ func (p *rrParser) nm(flags byte, b []byte, at int64) error {
 		b = []byte(".")
 	}
 	if len(p.name)+len(b) > maxName {
+		p.name, p.nameDone = nil, true
 		return fault(at, "Rock Ridge field", "a name of more than %d octets", maxName)
 	}
 	p.name = append(p.name, b...)
