@@ -42,6 +42,10 @@ func (t *isoTree) findRockRidge() error {
 		}
 		if u := use[skip:]; u[0] == 'S' && u[1] == 'P' && u[2] >= 7 && u[4] == 0xbe && u[5] == 0xef {
 			t.name, t.skip = formatRockRidge, int(u[6])
+			l := isoLister{t: t, w: &window{m: t.m}, budget: continuedFloor}
+			if own, err := l.rockRidge(first); err == nil {
+				setPosix(t.top, own)
+			}
 			return nil
 		}
 	}

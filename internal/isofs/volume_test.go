@@ -1,17 +1,24 @@
 package isofs
 
 import (
+	"bytes"
 	"container/list"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+var update = flag.Bool("update", false, "write the golden files of testdata anew")
 
 // linked is a Rock Ridge disk with links of all kinds.
 func linked(t testing.TB) *Volume {
@@ -246,5 +253,52 @@ func TestBoot(t *testing.T) {
 	}
 	if got, err := opened(t, isoDisc(false)).Boot(); got != nil || err != nil {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestReal reads images that xorriso, genisoimage and mkudffs made.
+func TestReal(t *testing.T) {
+	for name, image := range real(t) {
+		t.Run(name, func(t *testing.T) {
+			m := medium{bytes.NewReader(image), int64(len(image))}
+			trees, err := findTrees(m, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tr := range trees {
+				checkFS(t, newVolume(m, tr))
+			}
+			v := choose(m, trees)
+			golden := filepath.Join("testdata", strings.TrimSuffix(name, ".gz")+".txt")
+			got := fmt.Sprintf("%s %q\n%s", v.Format(), v.Label(), listed(t, v))
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// checkFS has testing/fstest look at all of a volume.
+func checkFS(t *testing.T, v *Volume) {
+	t.Helper()
+	top, err := v.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range top {
+		names = append(names, e.Name())
+	}
+	if err := fstest.TestFS(v, names...); err != nil {
+		t.Errorf("%s: %v", v.Format(), err)
 	}
 }
