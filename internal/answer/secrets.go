@@ -54,9 +54,9 @@ const secretWord = `(?:pass(?:word|wd|phrase)|secret|psk|pre[-_]?shared|private[
 var (
 	isSecretKey = regexp.MustCompile(`(?i)` + secretWord)
 	// owner question type value
-	preseedLine = regexp.MustCompile(`^\s*[a-z0-9.+-]+\s+([^\s/]+/\S*)\s+(password|string)\s+(\S.*)$`)
+	preseedLine = regexp.MustCompile(`^\s*[a-z0-9.+-]+\s+(\S+/\S+)\s+(password|string)\s+(\S.*)$`)
 	// key: value, "key": "value", key = "value"; also several on one line
-	keyValue = regexp.MustCompile(`(?i)["']?([a-z0-9_./-]*` + secretWord + `[a-z0-9_-]*)["']?\s*[:=]\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,}\]#]+)`)
+	keyValue = regexp.MustCompile(`(?i)["']?([a-z0-9_./-]*` + secretWord + `[a-z0-9_-]*)["']?\s*[:=]\s*(\{\{.*?\}\}|"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,}\]#]+)`)
 	// --password=x, --passphrase x, as kickstart and commands have it
 	option = regexp.MustCompile(`(?i)--([a-z-]*(?:password|passphrase|secret|key))[= ]\s*("[^"]*"|'[^']*'|[^\s"'-]\S*)`)
 	rootpw = regexp.MustCompile(`^\s*(rootpw|sshpw)\s+(.*)$`)
@@ -88,7 +88,7 @@ func secretsOf(line string) []Warning {
 		return []Warning{{Key: "a private key"}}
 	}
 	if m := preseedLine.FindStringSubmatch(line); m != nil {
-		if m[2] == "password" || isSecretKey.MatchString(m[1]) {
+		if m[2] == "password" || isSecretKey.MatchString(m[1][strings.LastIndexByte(m[1], '/'):]) {
 			return judged(m[1], m[3])
 		}
 	}
@@ -103,7 +103,9 @@ func secretsOf(line string) []Warning {
 		return all
 	}
 	for _, m := range keyValue.FindAllStringSubmatch(line, -1) {
-		all = append(all, judged(m[1], m[2])...)
+		if !strings.HasSuffix(m[1], "NOPASSWD") { // sudoers(5)
+			all = append(all, judged(m[1], m[2])...)
+		}
 	}
 	return all
 }
@@ -112,7 +114,7 @@ func secretsOf(line string) []Warning {
 func rootSecret(key, rest string) []Warning {
 	words := strings.Fields(rest)
 	i := slices.IndexFunc(words, func(w string) bool { return !strings.HasPrefix(w, "--") })
-	if i < 0 || key == "rootpw" && slices.Contains(words, "--lock") && !slices.Contains(words, "--plaintext") && len(words) == 1 {
+	if i < 0 { // rootpw --lock
 		return nil
 	}
 	return judged(key, strings.Join(words[i:], " "))
