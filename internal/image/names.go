@@ -1,6 +1,7 @@
-// Package image knows what can be booted: it finds installers on this host and
-// gives their files the names under which clients ask for them. It looks at
-// files but opens none.
+// Package image knows what can be booted: it finds installers on this host,
+// says what an ISO or a folder holds and how that starts, and gives files the
+// names under which clients ask for them. It reads the beginnings of small
+// files, unpacks nothing, and serves nothing.
 package image
 
 import (
