@@ -12,7 +12,7 @@ const (
 	WayWIM     Way = "wim"     // the Windows boot manager, with a boot WIM
 	WayESXi    Way = "esxi"    // VMware's mboot with a boot.cfg that names our address
 	WaySANBoot Way = "sanboot" // iPXE shows the image to the firmware as a disk
-	WayMemdisk Way = "memdisk" // memdisk holds the image in memory; BIOS only
+	WayMemdisk Way = "memdisk" // memdisk holds the image in memory; BIOS only. No row asks for it, a person may
 	WayNone    Way = "none"    // nothing is known that starts it from the network
 )
 
@@ -73,7 +73,6 @@ const (
 	LoaderIPXE     Loader = "ipxe"
 	LoaderGRUB     Loader = "grub" // Debian's signed one: TFTP only
 	LoaderPXELinux Loader = "pxelinux"
-	LoaderUBoot    Loader = "uboot"
 )
 
 // ISOName is the name that the whole image has inside the initramfs, where

@@ -25,9 +25,6 @@ func debianInstaller(t *tree, f *Found) {
 		f.warn("which release it is cannot be told, so neither which installer of this host fits")
 		return
 	}
-	if f.CPU == "" {
-		f.CPU = cpuUsual
-	}
 	arch := debianArch(f.CPU)
 	f.Package = fmt.Sprintf("debian-installer-%s-netboot-%s", release, arch)
 	dir := fmt.Sprintf("/usr/lib/debian-installer/images/%s/%s/text/debian-installer/%s/", release, arch, arch)
@@ -176,7 +173,7 @@ func harvesterTitle(t *tree) (string, string) {
 }
 
 func windowsTitle(name string) func(*tree) (string, string) {
-	name, _, _ = strings.Cut(name, ",")
+	name = shortName(name)
 	return func(t *tree) (string, string) {
 		if t.label == "" {
 			return name, ""
@@ -215,7 +212,6 @@ var word = regexp.MustCompile(`^[A-Za-z0-9_.-]+(=[A-Za-z0-9_.,=/:+-]*)?$`)
 // nixosNetboot takes the kernel's parameters from the script that lies beside
 // it: init= names a path that no two builds share.
 func nixosNetboot(t *tree, f *Found) {
-	f.Title = "NixOS netboot"
 	for line := range strings.SplitSeq(t.read("netboot.ipxe"), "\n") {
 		words := strings.Fields(line)
 		if len(words) < 2 || words[0] != "kernel" {

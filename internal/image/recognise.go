@@ -59,7 +59,7 @@ type row struct {
 	warnings   []string
 	tried      Tried
 
-	title func(*tree) (title, version string) // what the image calls itself; empty: the row's name
+	title func(*tree) (title, version string) // what the image calls itself; empty: the short form of name
 	more  func(*tree, *Found)                 // what a table cannot say
 }
 
@@ -120,7 +120,7 @@ func (r row) fit(t *tree) (Found, bool) {
 		f.Title, f.Version = r.title(t)
 	}
 	if f.Title == "" {
-		f.Title = r.name
+		f.Title = shortName(r.name)
 	}
 	if f.CPU = cpu(t, f); f.CPU == "" {
 		f.CPU = r.cpu

@@ -20,17 +20,15 @@ func debianKin() []row {
 			[]file{need("", "GParted-Live-Version", "live/GParted-Live-Version")},
 			"union=overlay config components username=user noswap noprompt",
 			fromFile("GParted live", "GParted-Live-Version", "live/GParted-Live-Version")),
-		live("kali-live", "Kali live", nil, "components username=kali hostname=kali", liveTitle,
-			clue{[]string{".disk/info"}, []string{"Kali"}}),
-		live("kali-live", "Kali live", nil, "components username=kali hostname=kali", liveTitle,
-			clue{says: []string{"Kali"}}),
+		kali(clue{[]string{".disk/info"}, []string{"Kali"}}),
+		kali(clue{says: []string{"Kali"}}),
 		live("debian-live", "Debian live and what is built with live-build", nil, "components", liveTitle),
 		{
 			system: "debian", name: "Debian installer: netinst, CD, DVD",
 			clues:   []clue{{[]string{".disk/info"}, []string{"Debian GNU/Linux"}}},
 			files:   []file{need("", "install.*/vmlinuz", "install/vmlinuz", "install.*/vmlinux")},
 			cmdline: "", install: "auto=true priority=critical url=" + answer + "preseed.cfg {{if .Machine.Name}}hostname={{.Machine.Name}}{{end}} " + bootif,
-			answer: AnswerPreseed, way: WayLinux, loaders: linuxLoaders, firmware: both,
+			answer: AnswerPreseed, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: cpuUsual,
 			secureBoot: "yes", needs: "1 GB of RAM", tried: TriedFiles,
 			title: discTitle, more: debianInstaller,
 		},
@@ -80,4 +78,10 @@ func live(system, name string, more []file, words string, title func(*tree) (str
 		secureBoot: debianLike, needs: isoInMemory, tried: TriedReading,
 		title: title, more: pairInitrd,
 	}
+}
+
+func kali(where clue) row {
+	r := live("kali-live", "Kali live", nil, "components username=kali hostname=kali", liveTitle, where)
+	r.secureBoot = unsigned
+	return r
 }

@@ -81,7 +81,7 @@ func talos(where clue) row {
 		answer: AnswerTalos, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: cpuUsual,
 		secureBoot: "no: the kernel is not signed; images made for Secure Boot are a single program with a key of their own",
 		needs:      "2 GB of RAM", tried: TriedReading,
-		title: fromLabel("Talos Linux", `TALOS[_-]V?([0-9][0-9.]*)`),
+		title: fromLabel("Talos Linux", `TALOS[_-]V?([0-9]+([._][0-9]+)*)`),
 	}
 }
 
@@ -107,9 +107,9 @@ func plainRows() []row {
 			warnings: []string{plainWarning},
 		},
 		{
-			system: "other", name: "Anything else",
+			system: "other", name: "Unknown image",
 			files: []file{maybe("efi", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootaa64.efi", "EFI/BOOT/bootia32.efi")},
-			way:   WaySANBoot, bios: WaySANBoot, loaders: httpLoaders, firmware: both,
+			way:   WaySANBoot, loaders: httpLoaders, firmware: both,
 			secureBoot: asDisk, tried: TriedReading, title: labelTitle,
 			warnings: []string{"what this is is not known", plainWarning},
 		},

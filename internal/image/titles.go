@@ -59,9 +59,10 @@ func treeTitle(t *tree) (title, version string) {
 	title = first("general name", "release name", "general family")
 	if title == "" {
 		if lines := strings.Split(t.read(".discinfo"), "\n"); len(lines) > 1 {
-			title = clean(lines[1])
+			version = number.FindString(clean(lines[1]))
 		}
-		return title, versionIn(title)
+		title, _ = labelTitle(t)
+		return title, version
 	}
 	if version != "" && !strings.Contains(title, version) {
 		title += " " + version
@@ -86,10 +87,19 @@ func fromLabel(name, pattern string) func(*tree) (string, string) {
 	find := regexp.MustCompile("(?i)" + pattern)
 	return func(t *tree) (string, string) {
 		if m := find.FindStringSubmatch(t.label); m != nil {
-			return name + " " + m[1], m[1]
+			version := strings.ReplaceAll(m[1], "_", ".")
+			return name + " " + version, version
 		}
 		return name, ""
 	}
+}
+
+// shortName is what stands before the details in a row's name.
+func shortName(name string) string {
+	for _, end := range []string{",", " and ", ":", " ("} {
+		name, _, _ = strings.Cut(name, end)
+	}
+	return name
 }
 
 // labelTitle takes the label for a title, with spaces for what labels have

@@ -23,13 +23,13 @@ const (
 type tree struct {
 	fsys  fs.FS
 	label string // clean
-	lists map[string][]fs.DirEntry
+	lists map[string]folder
 	texts map[string]string
 	asked int // what was asked of fsys; past maxAsked nothing is found
 }
 
 func newTree(fsys fs.FS, label string) *tree {
-	return &tree{fsys: fsys, label: clean(label), lists: map[string][]fs.DirEntry{}, texts: map[string]string{}}
+	return &tree{fsys: fsys, label: clean(label), lists: map[string]folder{}, texts: map[string]string{}}
 }
 
 // find gives the first file that fits one of the patterns, a path inside the
@@ -53,21 +53,26 @@ func (t *tree) has(patterns ...string) bool {
 // match follows a pattern part by part. Where a part is a name and is there as
 // written, that counts before it is in another case.
 func (t *tree) match(dir string, parts []string) (string, bool) {
-	literal := !strings.ContainsAny(parts[0], "*?[")
-	if literal {
-		if name, ok := t.step(path.Join(dir, parts[0]), parts[1:]); ok {
-			return name, true
-		}
-	}
 	pattern := strings.ToLower(parts[0])
-	for _, e := range t.list(dir) {
-		if literal && e.Name() == parts[0] || !isPlain(e.Name()) {
+	if strings.ContainsAny(pattern, "*?[") {
+		for _, e := range t.list(dir).entries {
+			if fits, err := path.Match(pattern, e.lower); err != nil || !fits {
+				continue
+			}
+			if name, ok := t.step(path.Join(dir, e.name), parts[1:]); ok {
+				return name, true
+			}
+		}
+		return "", false
+	}
+	if name, ok := t.step(path.Join(dir, parts[0]), parts[1:]); ok {
+		return name, true
+	}
+	for _, name := range t.list(dir).named[pattern] {
+		if name == parts[0] {
 			continue
 		}
-		if fits, err := path.Match(pattern, strings.ToLower(e.Name())); err != nil || !fits {
-			continue
-		}
-		if name, ok := t.step(path.Join(dir, e.Name()), parts[1:]); ok {
+		if name, ok := t.step(path.Join(dir, name), parts[1:]); ok {
 			return name, true
 		}
 	}
@@ -91,15 +96,20 @@ func (t *tree) step(name string, rest []string) (string, bool) {
 	return "", false
 }
 
-// list gives the entries of a folder by name, at most maxList of them.
-func (t *tree) list(dir string) []fs.DirEntry {
-	if entries, ok := t.lists[dir]; ok {
-		return entries
+// folder is what find may find in one.
+type folder struct {
+	entries []entry
+	named   map[string][]string // names by their lower case
+}
+
+type entry struct{ name, lower string }
+
+// list gives the plain names in a folder in order, out of its first maxList.
+func (t *tree) list(dir string) folder {
+	if f, ok := t.lists[dir]; ok || t.asked > maxAsked {
+		return f
 	}
 	var entries []fs.DirEntry
-	if t.asked > maxAsked {
-		return nil
-	}
 	if f, err := t.fsys.Open(dir); err == nil {
 		if d, ok := f.(fs.ReadDirFile); ok {
 			entries, _ = d.ReadDir(maxList) // what came before an error is of use
@@ -107,9 +117,19 @@ func (t *tree) list(dir string) []fs.DirEntry {
 		f.Close()
 	}
 	t.asked += len(entries)
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	t.lists[dir] = entries
-	return entries
+	var list folder
+	for _, e := range entries {
+		if isPlain(e.Name()) {
+			list.entries = append(list.entries, entry{e.Name(), strings.ToLower(e.Name())})
+		}
+	}
+	slices.SortFunc(list.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	list.named = make(map[string][]string, len(list.entries))
+	for _, e := range list.entries {
+		list.named[e.lower] = append(list.named[e.lower], e.name)
+	}
+	t.lists[dir] = list
+	return list
 }
 
 // read gives the beginning of the first file that fits one of the patterns;
