@@ -60,9 +60,8 @@ func (b *bitReader) octet() (int, error) {
 	return int(v), nil
 }
 
-// overrun reports whether bits were used that are not there: all that is
-// ahead is the two words that MS-XCA's decoder holds.
-func (b *bitReader) overrun() bool { return b.pos-b.have/8 > len(b.src)+1 }
+// overrun reports whether bits were used that are not there.
+func (b *bitReader) overrun() bool { return 8*b.pos-b.have > 8*len(b.src) }
 
 // tableBits is how long the codes are that one look finds. Longer ones are
 // rare by their nature.

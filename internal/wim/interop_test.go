@@ -5,6 +5,7 @@ package wim
 import (
 	"bytes"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -65,27 +66,50 @@ func openImage(t testing.TB, file string, image int) *Image {
 var packings = []struct {
 	args  []string
 	chunk int
+	large bool
 }{
-	{[]string{"--compress=none"}, 32 << 10},
-	{[]string{"--compress=XPRESS"}, 32 << 10},
-	{[]string{"--compress=XPRESS", "--chunk-size=4K"}, 4 << 10},
-	{[]string{"--compress=XPRESS:80", "--chunk-size=64K"}, 64 << 10},
-	{[]string{"--compress=LZX"}, 32 << 10},
-	{[]string{"--compress=LZX:20"}, 32 << 10},
-	{[]string{"--compress=LZX:100"}, 32 << 10},
-	{[]string{"--compress=LZX", "--chunk-size=64K"}, 64 << 10},
-	{[]string{"--compress=LZX", "--chunk-size=128K"}, 128 << 10},
-	{[]string{"--compress=LZX:30", "--chunk-size=1M"}, 1 << 20},
-	{[]string{"--compress=LZX:30", "--chunk-size=2M"}, 2 << 20},
+	{[]string{"--compress=none"}, 32 << 10, true},
+	{[]string{"--compress=XPRESS"}, 32 << 10, true},
+	{[]string{"--compress=XPRESS", "--chunk-size=4K"}, 4 << 10, false},
+	{[]string{"--compress=XPRESS:80", "--chunk-size=64K"}, 64 << 10, false},
+	{[]string{"--compress=LZX"}, 32 << 10, true},
+	{[]string{"--compress=LZX:20"}, 32 << 10, false},
+	{[]string{"--compress=LZX:100"}, 32 << 10, false},
+	{[]string{"--compress=LZX", "--chunk-size=64K"}, 64 << 10, false},
+	{[]string{"--compress=LZX", "--chunk-size=128K"}, 128 << 10, false},
+	{[]string{"--compress=LZX:30", "--chunk-size=1M"}, 1 << 20, false},
+	{[]string{"--compress=LZX:30", "--chunk-size=2M"}, 2 << 20, false},
 }
 
 func TestInteropFilesEqualWhatWimlibPacked(t *testing.T) {
 	for _, p := range packings {
 		t.Run(strings.Join(p.args, ""), func(t *testing.T) {
-			tree := sampleTree(p.chunk, p.chunk <= 64<<10)
+			tree := sampleTree(p.chunk, p.large)
 			file := capture(t, tree, p.args...)
 			sameTree(t, imageTree(t, openImage(t, file, 1)), tree)
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the WIMs of testdata anew")
+
+// TestInteropGolden writes the files that TestGolden reads without wimlib.
+func TestInteropGolden(t *testing.T) {
+	if !*update {
+		t.Skip("only with -update")
+	}
+	for _, kind := range []string{"none", "xpress", "lzx"} {
+		tree := golden()
+		if kind == "none" {
+			tree = map[string][]byte{"dir/file": []byte("text"), "empty": {}}
+		}
+		data, err := os.ReadFile(capture(t, tree, "--compress="+kind, "golden"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("testdata/"+kind+".wim", data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

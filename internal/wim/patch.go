@@ -37,7 +37,7 @@ func (m *Image) Patch(files []File) (*Patched, error) {
 	p := &patch{
 		image: m,
 		meta:  edits{base: m.meta.raw}, table: edits{base: m.blobs.raw},
-		refs: map[int]int{}, added: map[sum]int{},
+		refs: map[int]int{}, added: map[sum]int{}, moved: map[int]uint64{},
 		out: newPatched(m.c.r, m.c.size),
 	}
 	p.meta.align()
@@ -52,8 +52,9 @@ type patch struct {
 	image *Image
 	meta  edits
 	table edits
-	refs  map[int]int // entries of the blob table: references more, or fewer
-	added map[sum]int // new octets: their entry among those of table.tail
+	refs  map[int]int    // entries of the blob table: references more, or fewer
+	added map[sum]int    // new octets: their entry among those of table.tail
+	moved map[int]uint64 // entries that stay, by where they start: where theirs are
 	out   *Patched
 }
 
@@ -63,8 +64,9 @@ func (p *patch) run(root *change) error {
 	if err != nil {
 		return err
 	}
-	p.meta.set64(old.start+atSubdir, sub)
-
+	if err := p.move(old, sub); err != nil {
+		return err
+	}
 	meta := p.out.append("the image's metadata", p.meta.parts()...)
 	res := resource{offset: meta.offset, size: meta.size, original: meta.size, flags: resourceMetadata}
 	p.countRefs()
@@ -93,9 +95,21 @@ func (p *patch) dir(at uint64, c *change) (uint64, error) {
 		return p.rewrite(at, steps)
 	}
 	for _, s := range steps {
-		p.meta.set64(s.old.start+atSubdir, s.sub)
+		if err := p.move(s.old, s.sub); err != nil {
+			return 0, fmt.Errorf("%s: %v", s.name.text, err)
+		}
 	}
 	return at, nil
+}
+
+// move has a directory's entry, in its place, tell where its entries are.
+func (p *patch) move(e entry, sub uint64) error {
+	if earlier, ok := p.moved[e.start]; ok && earlier != sub {
+		return errors.New("the image is damaged: this directory is in itself")
+	}
+	p.moved[e.start] = sub
+	p.meta.set64(e.start+atSubdir, sub)
+	return nil
 }
 
 // step is what becomes of one name in a directory.

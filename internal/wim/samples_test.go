@@ -2,6 +2,7 @@ package wim
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"testing"
+	"unicode/utf16"
 )
 
 // kinds are contents that take decompressors different ways.
@@ -168,4 +170,127 @@ func sameTree(t testing.TB, got, want map[string][]byte) {
 
 func memory(path string, data string) File {
 	return File{Path: path, Size: int64(len(data)), Content: bytes.NewReader([]byte(data))}
+}
+
+// header is that of an uncompressed WIM, to be completed.
+func header(images, boot int) []byte {
+	h := make([]byte, headerLen)
+	copy(h, "MSWIM\x00\x00\x00")
+	putU32(h[8:], headerLen)
+	putU32(h[12:], version)
+	copy(h[atGUID:], "0123456789abcdef")
+	h[atPart], h[atParts] = 1, 1
+	putU32(h[atImages:], uint32(images))
+	putU32(h[atBoot:], uint32(boot))
+	return h
+}
+
+// withXML is a WIM that has nothing but XML.
+func withXML(images int, text string) []byte {
+	raw := toUTF16("\ufeff" + text)
+	h := header(images, 0)
+	resource{offset: headerLen, size: int64(len(raw)), original: int64(len(raw))}.put(h[atXML:])
+	return append(h, raw...)
+}
+
+func toUTF16(text string) []byte {
+	return component{units: utf16.Encode([]rune(text))}.octets()
+}
+
+// withMetadata is a WIM of one image with this metadata, and files.
+func withMetadata(raw []byte, files ...string) []byte {
+	w := header(1, 1)
+	var table []byte
+	add := func(b []byte, flags byte) {
+		e := make([]byte, blobLen)
+		resource{offset: int64(len(w)), size: int64(len(b)), original: int64(len(b)), flags: flags}.put(e)
+		e[resourceLen], e[atRefs] = 1, 1
+		s := sha1.Sum(b)
+		copy(e[atBlobSum:], s[:])
+		table = append(table, e...)
+		w = append(w, b...)
+	}
+	for _, f := range files {
+		add([]byte(f), 0)
+	}
+	add(raw, resourceMetadata)
+	copy(w[atBootMeta:], table[len(table)-blobLen:][:resourceLen])
+	resource{offset: int64(len(w)), size: int64(len(table)), original: int64(len(table))}.put(w[atBlobs:])
+	return append(w, table...)
+}
+
+// node is an entry of a tree for tree to write.
+type node struct {
+	name     string
+	text     string // a file's octets
+	children []node // a directory's; nil: a file
+	attr     uint32
+}
+
+// tree writes metadata, without security descriptors.
+func tree(root ...node) []byte {
+	b := make([]byte, 8)
+	putU32(b, 8)
+	at := len(b)
+	b = append(b, testEntry(node{children: root})...)
+	b = append(b, make([]byte, 8)...)
+	return writeNodes(b, at, root)
+}
+
+func writeNodes(b []byte, parent int, nodes []node) []byte {
+	putU64(b[parent+atSubdir:], uint64(len(b)))
+	at := make([]int, len(nodes))
+	for i, n := range nodes {
+		at[i] = len(b)
+		b = append(b, testEntry(n)...)
+	}
+	b = append(b, make([]byte, 8)...)
+	for i, n := range nodes {
+		if n.children != nil {
+			b = writeNodes(b, at[i], n.children)
+		}
+	}
+	return b
+}
+
+func testEntry(n node) []byte {
+	name := toUTF16(n.name)
+	b := make([]byte, align8(entryLen+len(name)+2))
+	putU64(b, uint64(len(b)))
+	putU32(b[atAttributes:], n.attr|attributeNormal)
+	if n.children != nil {
+		putU32(b[atAttributes:], n.attr|attributeDirectory)
+	}
+	putU32(b[atSecurity:], 1<<32-1)
+	putU64(b[atWritten:], filetimeEpoch)
+	if n.text != "" {
+		s := sha1.Sum([]byte(n.text))
+		copy(b[atSum:], s[:])
+	}
+	b[atNameLen] = byte(len(name))
+	copy(b[entryLen:], name)
+	return b
+}
+
+// small is a tree of everything that Patch tells apart.
+func small() []byte {
+	return tree(
+		node{name: "a.txt", text: "a"},
+		node{name: "link", attr: attributeReparse, children: []node{}},
+		node{name: "secret", attr: attributeEncrypted, text: "a"},
+		node{name: "Windows", children: []node{
+			{name: "empty", children: []node{}},
+			{name: "gone", text: "not in the table"},
+			{name: "System32", children: []node{{name: "startnet.cmd", text: "wpeinit"}, {name: "winload.efi"}}},
+		}},
+	)
+}
+
+func openBytes(t testing.TB, b []byte) *Image {
+	t.Helper()
+	m, err := Open(bytes.NewReader(b), int64(len(b)), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
