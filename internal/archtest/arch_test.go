@@ -49,6 +49,7 @@ var rooms = []room{
 	{"regf", "", true, "keys and values to a hive's octets; what they mean is nobody's here"},
 	{"regf/regftest", "regf", false, "a reader for tests; only tests import it"},
 	{"bcd", "model regf", true, "a boot configuration is a function of its options: the same for the same machine"},
+	{"winboot", "model", true, "names of Windows' loaders to files; who opens them is the caller's affair"},
 	{"event", "model", false, "the catalogue; whoever emits knows it, it knows nobody"},
 	{"lease", "model policy", false, "keeps leases; who gets one is policy's"},
 	{"bootfile", "", false, "name to octets; knows neither machines nor configuration"},
