@@ -19,6 +19,7 @@ type Config struct {
 	Boot     Boot
 	TFTP     TFTP
 	History  History
+	Install  Install
 	Subnets  []Subnet
 	Machines []model.Machine
 	Rules    []Rule
@@ -79,6 +80,14 @@ type History struct {
 	Good   time.Duration // how long those that went well are kept; default 14 days
 	Failed time.Duration // the others; default 90 days
 	Boots  int           // how many at most, those that went well go first; default 20000
+}
+
+// Install is [install]: what answer files of installers are made with.
+type Install struct {
+	// Answers is the folder of the site's own templates, <kind>/<file>, which come
+	// before the built-in ones; default: answers below Server.Data.
+	Answers string
+	Vars    map[string]string // the site's variables, for templates
 }
 
 // Share is which part of every pool this server owns: part Index of Of,
@@ -178,6 +187,7 @@ func Default() *Config {
 			LearnAt:   builtIn,
 		},
 		TFTP:    TFTP{MaxTransfers: 16384, MaxPerClient: 64},
+		Install: Install{Answers: defaultData + "/answers"},
 		History: History{Keep: true, Good: 14 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Boots: 20000},
 	}
 }

@@ -41,7 +41,7 @@ func TestParseFaults(t *testing.T) {
 			`8:8: cidr 10.77.2.0/24 overlaps 10.77.0.0/16 on line 5; let the subnets be disjoint`,
 		}},
 		{"cmdline-field", []string{
-			`4:11: cmdline "{{.Machine.Serial}}" cannot be used: command line template: there is no .Machine.Serial; there are .Machine.Name, .Machine.MAC, .Machine.UUID, .Machine.Arch, .Machine.Address, .Server.Name, .Server.Address, .Server.URL, .Image.Name; allowed is text with fields such as {{.Machine.Name}}`,
+			`4:11: cmdline "{{.Machine.Serial}}" cannot be used: command line template: there is no .Machine.Serial; there are .Machine.Name, .Machine.MAC, .Machine.UUID, .Machine.Arch, .Machine.Address, .Server.Name, .Server.Address, .Server.URL, .Image.Name, .Install.URL; allowed is text with fields such as {{.Machine.Name}}`,
 		}},
 		{"cmdline-function", []string{
 			`4:11: cmdline "{{exec .Machine.Name}}" cannot be used: command line template: 1: function "exec" not defined; allowed is text with fields such as {{.Machine.Name}}`,
@@ -161,7 +161,7 @@ func TestParseFaults(t *testing.T) {
 			`5:10: boots "5" is not a number of boots, 100 to 1000000; write it as 20000`,
 		}},
 		{"key-above-sections", []string{
-			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [history], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
+			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
 		}},
 		{"lease", []string{
 			`3:9: lease "59s" is too short; allowed are 60s to 365d`,
@@ -346,6 +346,11 @@ func TestParseFaults(t *testing.T) {
 			`12:9: match is the text "bios"; write it as match = { arch = "uefi-x64" }`,
 			`13:8: boot is a table; write it as boot = "debian-12"`,
 		}},
+		{"install", []string{
+			`2:10: variable "user-name" is no name; allowed are letters, digits and _`,
+			`2:35: variable disk is a number; write it as disk = "text"`,
+			`3:1: [install] has no key "answer"; its keys are answers, vars; did you mean answers?`,
+		}},
 		{"boot-approve", []string{
 			`4:8: boot "approve" is no target; allowed are menu, local, deny and the names of [[image]]`,
 		}},
@@ -353,7 +358,7 @@ func TestParseFaults(t *testing.T) {
 			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
-			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [history], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
+			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
 		}},
 		{"uuid-junk", []string{
 			`3:8: uuid "03000200-0400-0500-0006-000700080009" is one that many boards share; name the machine by its MAC address`,

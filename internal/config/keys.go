@@ -5,7 +5,7 @@ type key struct{ name, example string }
 
 // single and repeats tell the two kinds of sections apart.
 func single(section string) bool {
-	return section == "server" || section == "boot" || section == "tftp" || section == "history"
+	return section == "server" || section == "boot" || section == "tftp" || section == "history" || section == "install"
 }
 
 func repeats(section string) bool {
@@ -18,7 +18,7 @@ func repeats(section string) bool {
 
 // sections lists the tables of the file.
 func sections() []string {
-	return []string{"server", "boot", "tftp", "history", "subnet", "machine", "rule", "image"}
+	return []string{"server", "boot", "tftp", "history", "install", "subnet", "machine", "rule", "image"}
 }
 
 // keysOf lists what a section, or a rule's match, may hold.
@@ -62,6 +62,11 @@ func keysOf(section string) []key {
 			{"transfers_per_client", `"64"`},
 			{"rate", `"50MB"`},
 			{"rate_per_client", `"5MB"`},
+		}
+	case "install":
+		return []key{
+			{"answers", `"/etc/hobnail/answers"`},
+			{"vars", `{ user = "it", ssh_key = "ssh-ed25519 AAAA… it@example.net" }`},
 		}
 	case "history":
 		return []key{

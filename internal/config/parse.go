@@ -76,6 +76,7 @@ func (d *draft) read(root *table) {
 	d.readBoot(openSection("boot", d.oneTable(root, "boot"), d.report))
 	d.readTFTP(openSection("tftp", d.oneTable(root, "tftp"), d.report))
 	d.readHistory(openSection("history", d.oneTable(root, "history"), d.report))
+	d.readInstall(openSection("install", d.oneTable(root, "install"), d.report))
 	for _, t := range d.manyTables(root, "subnet") {
 		d.readSubnet(openSection("subnet", t, d.report))
 	}
@@ -100,7 +101,7 @@ func (d *draft) unknownSections(root *table) {
 			advice = "; the key " + k + " belongs under " + strings.Join(homes, ", ")
 		}
 		d.report.add(root.entries[k].at, "%s is no section; the file holds %s%s", quote(k),
-			"[server], [boot], [tftp], [history], [[subnet]], [[machine]], [[rule]] and [[image]]", advice)
+			"[server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]", advice)
 	}
 }
 

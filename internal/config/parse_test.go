@@ -76,6 +76,7 @@ func TestParseEveryKey(t *testing.T) {
 			Offer: model.StyleNo43, OfferAt: "site.toml:21", Learn: false, LearnAt: "site.toml:22"},
 		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},
+		Install: Install{Answers: "/srv/hobnail/answers-of-ours", Vars: map[string]string{"user": "it", "ssh_key": ""}},
 		Subnets: []Subnet{
 			{
 				CIDR: netip.MustParsePrefix("10.77.2.0/24"), Mode: model.ModeServer,
