@@ -160,8 +160,10 @@ func TestInteropYAMLIsTheText(t *testing.T) {
 		Autoinstall struct {
 			Locale, Timezone, Proxy any
 			Identity                map[string]any
-			Storage                 struct{ Layout struct{ Match map[string]any } }
-			Apt                     struct{ Primary []map[string]any }
+			Storage                 struct {
+				Layout struct{ Match map[string]any }
+			}
+			Apt struct{ Primary []map[string]any }
 		}
 	}
 	if err := encjson.Unmarshal([]byte(runWith(t, in, "/usr/bin/python3", "-c", pythonYAML)), &got); err != nil {

@@ -30,6 +30,9 @@ func (r *recorder) Heard(now time.Time, f *classify.Facts) {
 	if f.MAC == "" || !f.Boots() && !r.keep.Knows(f.MAC) {
 		return
 	}
+	if f.Boots() {
+		r.s.sawMachine(f)
+	}
 	who, s, ok := record.Request(now, f)
 	if !ok {
 		return

@@ -18,6 +18,7 @@ import (
 	"hobnail/internal/history"
 	"hobnail/internal/learn"
 	"hobnail/internal/lease"
+	"hobnail/internal/machines"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
@@ -59,7 +60,9 @@ type Server struct {
 	history  *history.Keeper
 	recorder *recorder
 	learned  *learn.Table
-	store    store.Store // nil where the data directory cannot be written
+	store    store.Store        // nil where the data directory cannot be written
+	machines *machines.Registry // nil without a store
+	seen     chan machines.Seen // what machines were seen with, to be remembered
 }
 
 // running is what a reload replaces, as a whole.
@@ -90,14 +93,15 @@ func Serve(ctx context.Context, opts Options) error {
 		opts.Events.Emit(event.Event{Time: time.Now(), Code: event.LeaseLogGrows, Attrs: []slog.Attr{slog.String("error", err.Error())}})
 	}
 	defer s.leases.Close()
+	if s.openStore(loaded); s.store != nil {
+		defer s.store.Close()
+	}
+	s.openMachines(ctx, loaded)
 	if err := s.use(loaded); err != nil {
 		return err
 	}
 	counted := metrics.New(opts.Version, s.pools, s.programStates)
 	s.opts.Events = event.Sinks{opts.Events, counted}
-	if s.openStore(loaded); s.store != nil {
-		defer s.store.Close()
-	}
 	if loaded.Config.History.Keep {
 		s.keepBoots(loaded)
 	}
@@ -131,16 +135,21 @@ func (s *Server) use(l *Loaded) error {
 	if err != nil {
 		return err
 	}
+	at := &site.Site{Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started}
+	if s.machines != nil {
+		if err := s.machines.Configure(context.Background(), l.Config.Machines); err != nil {
+			return err
+		}
+		at.Orders = &orders{s, l}
+	}
 	roles := fileRoles(l)
-	s.current.Store(&running{Loaded: l, tls: source, roles: roles, names: treeNames(l, roles), site: &site.Site{
-		Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started,
-	}})
+	s.current.Store(&running{Loaded: l, tls: source, roles: roles, names: treeNames(l, roles), site: at})
 	return nil
 }
 
 // view is the snapshot that a request is decided by.
 func (s *Server) view() policy.View {
-	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Ahead: s.clock.Ahead(), Upstream: s.asked, Learned: s.learned}
+	return policy.View{Policy: s.current.Load().Policy, Leases: s.leases, Own: s.ifaces.Addresses(), Ahead: s.clock.Ahead(), Upstream: s.asked, Learned: s.learned, Registry: s.registry()}
 }
 
 // Open serves boot files by the configuration of the moment.
@@ -197,6 +206,9 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	all = append(all, svc)
 	if s.history != nil {
 		all = append(all, s.historyService(l))
+	}
+	if s.machines != nil {
+		all = append(all, service{serve: s.followMachines})
 	}
 	lim := l.Config.TFTP
 	t := &tftp.Server{

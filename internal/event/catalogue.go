@@ -51,6 +51,17 @@ const (
 	BootEnded        Code = "boot.ended"
 	BootFailed       Code = "boot.failed"
 	HistoryFault     Code = "boot.history-fault"
+	MachineWaits     Code = "machine.waits"
+	MachineIdentity  Code = "machine.identity"
+	InstallBegun     Code = "install.begun"
+	InstallAgain     Code = "install.again"
+	InstallStep      Code = "install.step"
+	InstallDone      Code = "install.done"
+	InstallFailed    Code = "install.failed"
+	InstallGaveUp    Code = "install.gave-up"
+	InstallNotForIt  Code = "install.not-for-it"
+	InstallSecret    Code = "install.secret"
+	InstallFault     Code = "install.fault"
 	LogLimited       Code = "log.limited"
 )
 
@@ -108,6 +119,17 @@ var catalogue = []Entry{
 	{BootEnded, slog.LevelInfo, "boot ended", "a machine came as far as it had to, or went on with a remark; the verdict says how", ""},
 	{BootFailed, slog.LevelWarn, "boot failed", "a machine stopped on its way; the verdict says where and why", "do what the verdict says; hobnail boots show has the whole boot"},
 	{HistoryFault, slog.LevelWarn, "boots could not be stored", "machines boot as before; what is told of them is kept in memory only", "check disk space and the data directory"},
+	{MachineWaits, slog.LevelInfo, "machine waits for approval", "nobody has named it, and [boot] unknown is approve; it shows its number and goes on by itself when somebody did", "hobnail machines pending lists them; hobnail machines approve, or deny, lets one go on"},
+	{MachineIdentity, slog.LevelWarn, "machine in doubt", "what a machine sends is known of two: an adapter or dock that goes from one to another, or a board that was changed; nothing is installed on a machine in doubt", "hobnail machines show says what is known; name the machine by its UUID or serial number"},
+	{InstallBegun, slog.LevelInfo, "install begun", "a machine reads the kernel of an installer, by the order of a person", ""},
+	{InstallAgain, slog.LevelWarn, "install begins again", "the machine came back without a call home; the order allows another attempt", "look at the machine's screen if this attempt ends so too"},
+	{InstallStep, slog.LevelInfo, "install goes on", "the installer says how far it is", ""},
+	{InstallDone, slog.LevelInfo, "installed", "the installer called home; from now on the machine boots from its own disk, be the network first or not", ""},
+	{InstallFailed, slog.LevelWarn, "install failed", "the installer says so itself; the machine boots from its own disk until a person orders the install anew", "look at the machine's screen, and at what the installer says; then hobnail machines install again"},
+	{InstallGaveUp, slog.LevelWarn, "install given up", "the machine came back without a call home as often as the order allows; it boots from its own disk", "look why the installer ends: its screen and hobnail boots; then hobnail machines install again"},
+	{InstallNotForIt, slog.LevelWarn, "install withheld", "an install is ordered, but the machine that asks may be another one; it boots from its own disk", "hobnail machines show says by what the machine is known; correct that, or order the install for this one"},
+	{InstallSecret, slog.LevelWarn, "secret in the clear", "an answer file with what looks like a password goes over the network for anybody to read", "use a key or a hash, or leave it out; change it where it is in use"},
+	{InstallFault, slog.LevelError, "install could not be served", "an order could not be read or written, or its answer file could not be made; the machine gets nothing instead", "do what the error says"},
 	{LogLimited, slog.LevelWarn, "log lines left out", "more happened in a second than is logged; nothing else was left out", "run with --debug to see all"},
 }
 

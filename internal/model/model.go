@@ -181,6 +181,8 @@ type Image struct {
 	Way     Way    // how it is started; empty: as Linux
 	Install string // command line of an install without questions; empty: there is none
 	Answer  string // what kind of answer file such an install reads
+	System  string // what it was recognised as, a row of the table of systems
+	Version string // of the system
 }
 
 // Inside begins the path of a file that lies in an image's Volume:

@@ -1,0 +1,166 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"hobnail/internal/answer"
+	"hobnail/internal/bootfile"
+	"hobnail/internal/bootscript"
+	"hobnail/internal/image"
+	"hobnail/internal/machines"
+	"hobnail/internal/model"
+)
+
+// answer renders a file that the installer of a machine asks for.
+// bootfile.ErrNotFound means that it has none of that name.
+func (l *Loaded) answer(all *machines.Snapshot, i model.Install, file string, to bootscript.Server, m bootscript.Machine) ([]byte, error) {
+	img, ok := l.Policy.Image(i.Image)
+	if !ok {
+		return nil, fmt.Errorf("making %s for %s: image %s is not there any more", file, i.Machine, i.Image)
+	}
+	kind, own, err := l.answerKind(i, img)
+	if err != nil {
+		return nil, fmt.Errorf("making %s for %s: %v", file, i.Machine, err)
+	}
+	if !slices.Contains(kind.Files, file) {
+		return nil, bootfile.ErrNotFound
+	}
+	t, err := l.template(kind, file, own)
+	if err != nil {
+		return nil, fmt.Errorf("making %s for %s: %v", file, i.Machine, err)
+	}
+	b, err := t.Execute(l.answerData(all, i, img, to, m))
+	if err != nil {
+		return nil, fmt.Errorf("making %s for %s: %v", file, i.Machine, err)
+	}
+	return b, nil
+}
+
+// answerKind is the kind of answer file of an order, and the path of the
+// template that the order names itself; empty for none.
+func (l *Loaded) answerKind(i model.Install, img model.Image) (k answer.Kind, own string, err error) {
+	word := img.Answer
+	switch {
+	case filepath.IsAbs(i.Answer):
+		own = i.Answer
+	case i.Answer != "":
+		word = i.Answer
+	}
+	if word == "" {
+		return k, own, fmt.Errorf("nothing is known of how image %s is installed without questions; give the kind of its answer file with --answer", img.Name)
+	}
+	k, ok := answer.KindOf(word)
+	if !ok {
+		return k, own, fmt.Errorf("there is no kind of answer file named %q", word)
+	}
+	return k, own, nil
+}
+
+// maxTemplate is a little more than what a template may have, so that what is
+// too large is told as that.
+const maxTemplate = answer.MaxSource + 1
+
+// template is the order's own, else the site's, else the built-in one.
+func (l *Loaded) template(k answer.Kind, file, own string) (*answer.Template, error) {
+	paths := []string{filepath.Join(l.Config.Install.Answers, k.Name, file)}
+	if own != "" && file == k.Files[0] {
+		paths = []string{own}
+	}
+	for _, path := range paths {
+		text, err := readSome(path, maxTemplate)
+		if errors.Is(err, fs.ErrNotExist) && own == "" {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return k.Parse(path, text)
+	}
+	if k.Without != "" {
+		return nil, fmt.Errorf("there is no built-in answer file of the kind %s (%s); put yours at %s", k.Name, k.Without, paths[0])
+	}
+	builtin, err := answer.Builtin(k.Name)
+	if err != nil {
+		return nil, err
+	}
+	return builtin[file], nil
+}
+
+func readSome(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err == nil && info.Size() >= most {
+		err = fmt.Errorf("%s has %d octets; at most %d are read", path, info.Size(), most-1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, info.Size())
+	n, err := f.ReadAt(b, 0)
+	if n == len(b) {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// answerData is what a template can say.
+func (l *Loaded) answerData(all *machines.Snapshot, i model.Install, img model.Image, to bootscript.Server, m bootscript.Machine) answer.Data {
+	vars := map[string]string{}
+	maps.Copy(vars, l.Config.Install.Vars)
+	d := answer.Data{
+		Machine: answer.Machine{Name: i.Machine, MAC: string(m.MAC), UUID: string(m.UUID), Arch: string(m.Arch), CPU: string(img.CPU)},
+		Image:   answer.Image{Name: img.Name, Title: img.Title, System: img.System, Version: img.Version, CPU: string(img.CPU), Edition: i.Edition},
+		Server:  answer.Server{Name: to.Name, URL: to.URL},
+		Install: answer.Install{URL: to.URL + "/install/" + i.Token},
+		Vars:    vars,
+	}
+	if m.Address.IsValid() {
+		d.Machine.Address = m.Address.String()
+	}
+	if to.Address.IsValid() {
+		d.Server.Address = to.Address.String()
+	}
+	switch {
+	case m.Arch == model.ArchBIOS:
+		d.Machine.Firmware = string(model.FirmwareBIOS)
+	case m.Arch.UEFI():
+		d.Machine.Firmware = string(model.FirmwareUEFI)
+	}
+	if img.Volume != "" {
+		d.Mirror.URL = to.URL + "/" + image.VolumePrefix + img.Name
+	}
+	if named := all.Machine(i.Machine); named != nil {
+		maps.Copy(vars, named.Vars)
+		d.Machine.Serial = named.Serial
+		if len(named.MACs) > 0 && d.Machine.MAC == "" {
+			d.Machine.MAC = string(named.MACs[0])
+		}
+		if d.Machine.UUID == "" {
+			d.Machine.UUID = string(named.UUID)
+		}
+	}
+	maps.Copy(vars, i.Vars)
+	return d
+}
+
+// secretsIn lists what in an answer file looks like a password, in words.
+func secretsIn(b []byte) []string {
+	var all []string
+	for _, w := range answer.Secrets(b) {
+		all = append(all, w.String())
+	}
+	return all
+}
