@@ -61,6 +61,7 @@ var rooms = []room{
 	{"image", "model", false, "what can be installed; which machine gets it is policy's"},
 	{"isofs", "", false, "octets of an image to files; who they are for is the caller's affair"},
 	{"volume", "bootfile image isofs", false, "what lies inside images; which there are is the wiring's affair"},
+	{"wim", "model", false, "octets of a WIM; what is in it for whom is the caller's affair"},
 	{"boots", "classify model", false, "what is remembered of machines that boot now"},
 	{"record", "classify model wire", true, "the record of a boot must be the same from the server and from a capture"},
 	{"record/recordtest", "model record", false, "boots written down for tests; only tests import it"},

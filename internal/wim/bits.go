@@ -24,14 +24,17 @@ type bitReader struct {
 // takes: where the octets between words begin depends on it.
 func (b *bitReader) need(n int) {
 	for b.have < n {
-		var word uint64
-		if b.pos+2 <= len(b.src) {
-			word = uint64(u16(b.src[b.pos:]))
-		}
-		b.pos += 2
-		b.buffer |= word << (48 - b.have)
-		b.have += 16
+		b.word()
 	}
+}
+
+// word has 16 bits more ready.
+func (b *bitReader) word() {
+	if b.pos+2 <= len(b.src) {
+		b.buffer |= uint64(u16(b.src[b.pos:])) << (48 - b.have)
+	}
+	b.pos += 2
+	b.have += 16
 }
 
 func (b *bitReader) drop(n int) {
@@ -88,6 +91,7 @@ func (h *huffman) build(lens []uint8) error {
 	}
 	h.empty = count[0] == len(lens)
 	if h.empty {
+		clear(h.table[:])
 		return nil
 	}
 	code, place := uint32(0), 0
@@ -132,18 +136,23 @@ func (h *huffman) fill(count []int) {
 	clear(h.table[at:])
 }
 
-// symbol takes one code.
+// symbol takes one code. It is written to be inlined.
 func (h *huffman) symbol(b *bitReader) (int, error) {
-	if h.empty {
-		return 0, errCode
+	if b.have < maxCodeLen {
+		b.word()
 	}
-	b.need(maxCodeLen)
-	if e := h.table[b.buffer>>(64-tableBits)]; e != 0 {
-		b.drop(int(e & 15))
-		return int(e >> 4), nil
+	e := h.table[b.buffer>>(64-tableBits)]
+	if e == 0 {
+		return h.long(b)
 	}
+	b.drop(int(e & 15))
+	return int(e >> 4), nil
+}
+
+// long takes a code that is too long for the table, or none.
+func (h *huffman) long(b *bitReader) (int, error) {
 	code := uint32(b.buffer >> (64 - maxCodeLen))
-	for n := tableBits + 1; n <= maxCodeLen; n++ {
+	for n := tableBits + 1; n <= maxCodeLen && !h.empty; n++ {
 		if code < h.first[n+1] {
 			b.drop(n)
 			return int(h.sorted[int(h.index[n])+int((code-h.first[n])>>(maxCodeLen-n))]), nil
