@@ -100,7 +100,7 @@ func fuzzDecoder(f *testing.F, kind string, fresh func() decoder) {
 		for i := 0; r.chunks != nil && i < r.chunks.count; i++ {
 			k := r.chunks
 			at := k.res.offset + int64(len(k.table))
-			f.Add(b[at+int64(k.start(i)):at+int64(k.start(i+1))], uint16(k.length(i)))
+			f.Add(b[at+k.start(i):at+k.start(i+1)], uint16(k.length(i)))
 		}
 	}
 	used := fresh()

@@ -160,3 +160,14 @@ func TestFiletime(t *testing.T) {
 		}
 	}
 }
+
+func TestCPUs(t *testing.T) {
+	for arch, want := range map[int64]model.CPU{0: model.CPUIA32, 5: model.CPUARM32, 6: "", 9: model.CPUX64, 12: model.CPUARM64} {
+		if got := cpuOf(true, arch); got != want {
+			t.Errorf("architecture %d is %q, want %q", arch, got, want)
+		}
+	}
+	if got := cpuOf(false, 0); got != "" {
+		t.Errorf("no architecture is %q", got)
+	}
+}

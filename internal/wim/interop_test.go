@@ -289,7 +289,7 @@ func applied(t testing.TB, file, image string) map[string][]byte {
 }
 
 func TestInteropOverlay(t *testing.T) {
-	for _, packing := range [][]string{{"--compress=none"}, {"--compress=XPRESS"}, {"--compress=LZX", "--check"}} {
+	for _, packing := range [][]string{{"--compress=none"}, {"--compress=XPRESS", "--unix-data"}, {"--compress=LZX", "--check"}} {
 		t.Run(packing[0], func(t *testing.T) {
 			tree := pe()
 			file := capture(t, tree, append(packing, "setup", "--boot")...)
@@ -385,4 +385,53 @@ func overlayAgain(t *testing.T, file string, tree map[string][]byte) {
 	again := save(t, p)
 	sameTree(t, applied(t, again, "1"), want)
 	sameTree(t, imageTree(t, openImage(t, again, 1)), want)
+}
+
+// TestInteropOverlayOfNTFS has what Windows' own images have and a capture of
+// Linux has not: security descriptors, named streams, a volume's times.
+func TestInteropOverlayOfNTFS(t *testing.T) {
+	want := pe()
+	volume := filepath.Join(t.TempDir(), "ntfs.img")
+	if err := os.WriteFile(volume, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(volume, 64<<20); err != nil {
+		t.Fatal(err)
+	}
+	wimlib(t, "mkntfs", "-F", "-Q", volume)
+	wimlib(t, "wimapply", capture(t, want, "--compress=none"), "1", volume)
+	stream := filepath.Join(t.TempDir(), "stream")
+	if err := os.WriteFile(stream, []byte("[ZoneTransfer]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"startnet.cmd", "file007.dll"} {
+		wimlib(t, "ntfscp", "-N", "Zone.Identifier", volume, stream, "Windows/System32/"+name)
+	}
+	file := filepath.Join(t.TempDir(), "a.wim")
+	wimlib(t, "wimcapture", volume, file, "--compress=LZX:20", "--boot")
+	m := openImage(t, file, 0)
+	if u32(m.meta.raw) <= 8 {
+		t.Error("the image has no security descriptors")
+	}
+	sameTree(t, imageTree(t, m), want)
+	p, err := m.Patch([]File{memory("Windows/System32/startnet.cmd", "agent"), memory("Windows/System32/x/y", "y")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched := save(t, p)
+	want["Windows/System32/startnet.cmd"], want["Windows/System32/x/y"] = []byte("agent"), []byte("y")
+	sameTree(t, applied(t, patched, "1"), want)
+	detail := wimlib(t, "wimdir", patched, "1", "--detailed", "--path=/Windows/System32/file007.dll")
+	if !strings.Contains(detail, "Zone.Identifier") {
+		t.Errorf("the named stream is gone:\n%s", detail)
+	}
+	if detail := wimlib(t, "wimdir", patched, "1", "--detailed", "--path=/Windows/System32/startnet.cmd"); strings.Contains(detail, "Zone.Identifier") {
+		t.Errorf("a new file has the stream of the old one:\n%s", detail)
+	}
+	// And back on a volume of NTFS.
+	wimlib(t, "mkntfs", "-F", "-Q", volume)
+	wimlib(t, "wimapply", patched, "1", volume)
+	if got := wimlib(t, "ntfscat", volume, "Windows/System32/startnet.cmd"); got != "agent" {
+		t.Errorf("on NTFS: %q", got)
+	}
 }

@@ -2,6 +2,7 @@ package wim
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"io"
 	"os"
 	"strings"
@@ -150,6 +151,55 @@ func TestPatchRefuses(t *testing.T) {
 	split[atParts] = 2
 	if _, err := openBytes(t, split).Patch(nil); err == nil || !strings.Contains(err.Error(), "wimlib-imagex join") {
 		t.Errorf("a part of a split WIM: %v", err)
+	}
+}
+
+// TestStreams: Windows writes the unnamed stream among the others where a file
+// has named ones.
+func TestStreams(t *testing.T) {
+	raw := tree(
+		node{name: "a", streams: []node{{text: "one"}, {name: "Zone.Identifier", text: "zone"}}},
+		node{name: "b", text: "one", streams: []node{{name: "other", text: "zone"}}},
+	)
+	base := withMetadata(raw, "one", "zone")
+	r := bytes.NewReader(base)
+	p, err := Overlay(r, r.Size(), 0, []File{memory("A", "new"), memory("c", "new")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, is := openBytes(t, base), openBytes(t, all(t, p))
+	for _, row := range []struct {
+		m          *Image
+		name, want string
+	}{{was, "a", "one"}, {was, "b", "one"}, {is, "a", "new"}, {is, "b", "one"}, {is, "c", "new"}} {
+		if got, err := row.m.ReadFile(row.name, 10); err != nil || string(got) != row.want {
+			t.Errorf("%s: %q, %v; want %q", row.name, got, err, row.want)
+		}
+	}
+	b, _, _ := is.meta.find(is.meta.root.subdir, mustComponent(t, "b"))
+	if want := testEntry(node{name: "b", text: "one", streams: []node{{name: "other", text: "zone"}}}); !bytes.Equal(is.meta.raw[b.start:b.end], want) {
+		t.Errorf("b is %q, want %q", is.meta.raw[b.start:b.end], want)
+	}
+}
+
+// TestPatchCountsReferences: less one for each stream of what is replaced.
+func TestPatchCountsReferences(t *testing.T) {
+	base := withMetadata(tree(node{name: "a", streams: []node{{text: "one"}, {name: "s", text: "zone"}}}), "one", "zone")
+	m := openBytes(t, base)
+	for _, text := range []string{"one", "zone"} {
+		i, _ := m.blobs.find(sum(sha1.Sum([]byte(text))))
+		putU32(m.blobs.entry(i)[atRefs:], 5)
+	}
+	p, err := m.Patch([]File{memory("a", "new"), memory("b", "zone"), memory("c", "zone")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := openBytes(t, all(t, p))
+	for text, want := range map[string]uint32{"one": 4, "zone": 6, "new": 1} {
+		i, ok := is.blobs.find(sum(sha1.Sum([]byte(text))))
+		if got := u32(is.blobs.entry(i)[atRefs:]); !ok || got != want {
+			t.Errorf("%s has %d references, want %d", text, got, want)
+		}
 	}
 }
 

@@ -82,9 +82,6 @@ func (c component) before(raw []byte) bool {
 	return 2*len(c.folded) < len(raw)
 }
 
-// key is the name in upper case: equal for names that are one under Windows.
-func (c component) key() string { return string(utf16.Decode(c.folded)) }
-
 func (c component) octets() []byte {
 	b := make([]byte, 0, 2*len(c.units))
 	for _, u := range c.units {

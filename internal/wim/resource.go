@@ -60,19 +60,21 @@ type decoder interface {
 // concurrent use.
 //
 // A compressed resource begins with a table: for each chunk but the first,
-// where it begins after the table, in 4 octets, or in 8 if the resource has
-// 4 GiB and more. A chunk that is as long as what it stands for is not
+// where it begins after the table, in 4 octets (8 from 4 GiB on, which is more
+// than is read here). A chunk that is as long as what it stands for is not
 // compressed.
 type chunks struct {
 	c     *container
 	res   resource
-	chunk int    // octets of all but the last, decompressed
-	count int    //
-	entry int    // octets of an entry of the table
+	chunk int // octets of all but the last, decompressed
+	count int
 	table []byte // nil: not compressed
 	dec   decoder
 	buf   []byte
 }
+
+// tableEntry is how many octets an entry of the table has.
+const tableEntry = 4
 
 // openResource refuses what cannot be read, and what is larger than most.
 func (c *container) openResource(res resource, most int64) (*chunks, error) {
@@ -106,7 +108,7 @@ func (c *container) openStored(res resource) (*chunks, error) {
 }
 
 func (c *container) openCompressed(res resource) (*chunks, error) {
-	k := &chunks{c: c, res: res, chunk: c.chunk, entry: 4}
+	k := &chunks{c: c, res: res, chunk: c.chunk}
 	switch c.compression {
 	case XPRESS:
 		k.dec = &xpress{}
@@ -117,11 +119,8 @@ func (c *container) openCompressed(res resource) (*chunks, error) {
 	default:
 		return nil, errors.New("it is compressed, in a WIM that says it has no compression")
 	}
-	if res.original >= 1<<32 {
-		k.entry = 8
-	}
 	k.count = int((res.original + int64(k.chunk) - 1) / int64(k.chunk))
-	table := int64(max(k.count-1, 0)) * int64(k.entry)
+	table := int64(max(k.count-1, 0)) * tableEntry
 	if table > res.size {
 		return nil, fmt.Errorf("its %d chunks need a table of %d octets, and it has %d in all", k.count, table, res.size)
 	}
@@ -136,16 +135,14 @@ func (k *chunks) length(i int) int {
 }
 
 // start is where a chunk is stored, counted from the end of the table.
-func (k *chunks) start(i int) uint64 {
-	switch {
-	case i == 0:
+func (k *chunks) start(i int) int64 {
+	switch i {
+	case 0:
 		return 0
-	case i == k.count:
-		return uint64(k.res.size - int64(len(k.table)))
-	case k.entry == 4:
-		return uint64(u32(k.table[4*(i-1):]))
+	case k.count:
+		return k.res.size - int64(len(k.table))
 	}
-	return u64(k.table[8*(i-1):])
+	return int64(u32(k.table[tableEntry*(i-1):]))
 }
 
 // read fills dst, which has the length of the chunk.
@@ -154,11 +151,11 @@ func (k *chunks) read(i int, dst []byte) error {
 		return readFull(k.c.r, dst, k.res.offset+int64(i)*int64(k.chunk))
 	}
 	from, to := k.start(i), k.start(i+1)
-	if from > to || to > k.start(k.count) || to-from > uint64(len(dst)) {
+	if from > to || to > k.start(k.count) || to-from > int64(len(dst)) {
 		return fmt.Errorf("chunk %d of %d lies from %d to %d, in %d octets, and stands for %d", i, k.count, from, to, k.start(k.count), len(dst))
 	}
-	at := k.res.offset + int64(len(k.table)) + int64(from)
-	if to-from == uint64(len(dst)) {
+	at := k.res.offset + int64(len(k.table)) + from
+	if to-from == int64(len(dst)) {
 		return readFull(k.c.r, dst, at)
 	}
 	src := k.buf[:to-from]

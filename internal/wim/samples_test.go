@@ -225,6 +225,7 @@ type node struct {
 	text     string // a file's octets
 	children []node // a directory's; nil: a file
 	attr     uint32
+	streams  []node // a file's, by name; text is then among them, without a name
 }
 
 // tree writes metadata, without security descriptors.
@@ -269,6 +270,21 @@ func testEntry(n node) []byte {
 	}
 	b[atNameLen] = byte(len(name))
 	copy(b[entryLen:], name)
+	for _, s := range n.streams {
+		b[atStreams]++
+		b = append(b, testStream(s)...)
+	}
+	return b
+}
+
+func testStream(n node) []byte {
+	name := toUTF16(n.name)
+	b := make([]byte, align8(streamLen+len(name)+2))
+	putU64(b, uint64(len(b)))
+	s := sha1.Sum([]byte(n.text))
+	copy(b[16:], s[:])
+	b[36] = byte(len(name))
+	copy(b[streamLen:], name)
 	return b
 }
 
