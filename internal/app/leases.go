@@ -88,12 +88,12 @@ func (s *Server) commands(l *Loaded) (service, error) {
 		return service{serve: func(ctx context.Context) error { <-ctx.Done(); return nil }}, nil
 	}
 	handle := func(ctx context.Context, r control.Request, send func(control.Answer) error) {
-		switch {
-		case r.Boots != nil:
+		if r.Boots != nil {
 			s.tellBoots(ctx, r.Boots, send)
 			return
-		case r.Do != nil:
-			send(s.do(ctx, r.Do))
+		}
+		if r.Machines != nil {
+			send(s.orderMachines(ctx, r.Machines))
 			return
 		}
 		var a control.Answer

@@ -100,6 +100,8 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail nbp list", nbpList{}},
 		{"hobnail nbp licences", []nbp.Licence{}},
 		{"hobnail images show", imageInfo{}},
+		{"hobnail machines show", machineInfo{}},
+		{"hobnail machines pending", []pendingInfo{}},
 		{"hobnail leases list", []leaseInfo{}},
 		{"hobnail ports", handover.Listing{}},
 		{"hobnail ports files", []handover.File{}},

@@ -71,7 +71,7 @@ type globals struct {
 func newRoot() *cobra.Command {
 	g := &globals{}
 	root := newGroup("hobnail", "network boot server: every machine that presses F12 gets the right boot program",
-		newServe(g), newCheck(g), newSimulate(g), newExplain(), newNBP(g), newImages(g), newLeases(g), newBoots(g), newDoctor(g), newPorts(g), newCA(g), newVersion())
+		newServe(g), newCheck(g), newSimulate(g), newExplain(), newNBP(g), newImages(g), newMachines(g), newLeases(g), newBoots(g), newDoctor(g), newPorts(g), newCA(g), newVersion())
 	root.Long = `hobnail answers machines that boot from the network: BIOS and UEFI of every
 width and architecture, by PXE or by HTTP, on the same link or behind IP
 helpers, beside a DHCP server that nobody may touch or as the DHCP server.

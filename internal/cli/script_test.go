@@ -23,7 +23,7 @@ import (
 //	exits N hobnail ARG…  the same, with another exit code
 //	[!] stdout REGEXP     what the last command printed has (has not) a match
 //	[!] stderr REGEXP
-//	cmp stdout FILE       the last command printed exactly this
+//	cmp stdout FILE       the last command printed exactly this; stderr likewise
 //	program FILE [ARCH]   write a boot program, for the folder's architecture
 //	                      or another
 //	revoke LIST FILE      write a revocation list that has a boot program
@@ -116,13 +116,14 @@ func (s *script) run(line string) error {
 			return err
 		}
 		return s.hobnail(want, words[3:])
-	case words[0] == "cmp" && len(words) == 3 && words[1] == "stdout":
+	case words[0] == "cmp" && len(words) == 3 && (words[1] == "stdout" || words[1] == "stderr"):
+		got := map[string]string{"stdout": s.stdout, "stderr": s.stderr}[words[1]]
 		want, err := os.ReadFile(words[2])
 		if err != nil {
 			return err
 		}
-		if diff := cmp.Diff(strings.Split(s.portable(string(want)), "\n"), strings.Split(s.stdout, "\n")); diff != "" {
-			return fmt.Errorf("standard output (-want +got):\n%s", diff)
+		if diff := cmp.Diff(strings.Split(s.portable(string(want)), "\n"), strings.Split(got, "\n")); diff != "" {
+			return fmt.Errorf("what was printed (-want +got):\n%s", diff)
 		}
 		return nil
 	case words[0] == "program":

@@ -22,13 +22,9 @@ import (
 type Request struct {
 	Release string `json:"release,omitempty"` // the address, or the machine's MAC address, whose leases are to end
 	Boots   *Boots `json:"boots,omitempty"`   // boots to be told of
-	Do      *Do    `json:"do,omitempty"`      // something to be done in the store
-}
-
-// Do is an operation on the store, which only the server that runs can write.
-type Do struct {
-	Name string          `json:"name"`           // which: "machines.add"
-	Args json.RawMessage `json:"args,omitempty"` // of a shape that both sides know
+	// Machines is an order about machines: a machines.Order. Answer.Machines is
+	// its machines.Result.
+	Machines json.RawMessage `json:"machines,omitempty"`
 }
 
 // Boots says which boots are wanted: one by its ID, or the newest.
@@ -40,11 +36,10 @@ type Boots struct {
 
 // Answer says what was done. To a request for boots there is one for each.
 type Answer struct {
-	Released []model.Lease `json:"released,omitempty"`
-	Boot     *model.Boot   `json:"boot,omitempty"`
-	// Result is what an operation on the store gives.
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  string          `json:"error,omitempty"` // why nothing, or no more, was done
+	Released []model.Lease   `json:"released,omitempty"`
+	Boot     *model.Boot     `json:"boot,omitempty"`
+	Machines json.RawMessage `json:"machines,omitempty"`
+	Error    string          `json:"error,omitempty"` // why nothing, or no more, was done
 }
 
 // Handler carries out a request. It sends any number of answers; an error of
@@ -54,8 +49,7 @@ type Handler func(ctx context.Context, r Request, send func(Answer) error)
 const (
 	// timeout is for a whole conversation. A server's disk may be slow.
 	timeout = 10 * time.Second
-	// maxLine bounds what is read of the other side: ten thousand machines at
-	// once are 4 MiB.
+	// maxLine bounds what is read of the other side: an import of 100,000 machines.
 	maxLine = 64 << 20
 )
 

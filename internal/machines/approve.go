@@ -17,7 +17,7 @@ const DefaultName = "pc-{mac}"
 func (w *work) waiting() ([]*Pending, error) {
 	var all []*Pending
 	err := each(w.book, pendingKey, func(_ string, p *Pending) error { all = append(all, p); return nil })
-	slices.SortFunc(all, func(a, b *Pending) int { return a.Number - b.Number })
+	byNumber(all)
 	return all, err
 }
 
@@ -84,7 +84,7 @@ func (w *work) approve(o Order) error {
 		}
 	}
 	taken := func(name string) bool { return records[name] != nil || w.configuredAt(name) != "" }
-	fresh := map[string]bool{}
+	var fresh []string
 	count := 0
 	for _, p := range all {
 		name, ok := names[p]
@@ -112,7 +112,7 @@ func (w *work) approve(o Order) error {
 			wrong.add(0, "number %d: %v", p.Number, err)
 			continue
 		}
-		records[name], fresh[name] = r, true
+		records[name], fresh = r, append(fresh, name)
 		w.res.Machines = append(w.res.Machines, *p)
 		if err := w.dropPending(waitKey(p.MAC, p.UUID), p); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (w *work) approve(o Order) error {
 			return err
 		}
 	}
-	w.owners(records, func(name, text string) { wrong.add(0, "%s: %s", name, text) })
+	w.owners(records, fresh, func(name, text string) { wrong.add(0, "%s: %s", name, text) })
 	if len(wrong) > 0 {
 		return wrong
 	}

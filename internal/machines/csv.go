@@ -18,7 +18,8 @@ import (
 const maxFile = 24 << 20
 
 // ReadFile reads the machines of a CSV or JSON file, of whichever it is. The
-// error is *Faults, with all that is wrong.
+// error is *Faults, with all that is wrong; beside it are the rows that nothing
+// is wrong with.
 func ReadFile(name string, in io.Reader) ([]Row, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err != nil {
@@ -45,7 +46,12 @@ func ReadFile(name string, in io.Reader) ([]Row, error) {
 		}
 	}
 	if len(faults) > 0 {
-		return nil, &Faults{name, sortFaults(faults)}
+		bad := map[int]bool{}
+		for _, f := range faults {
+			bad[f.Line] = true
+		}
+		rows = slices.DeleteFunc(rows, func(r Row) bool { return bad[r.Line] })
+		return rows, &Faults{name, SortFaults(faults)}
 	}
 	return rows, nil
 }

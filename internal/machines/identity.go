@@ -74,19 +74,19 @@ type known struct {
 	config bool // it is in the configuration
 }
 
-// uuid is the machine's, canonical: what a person wrote down, else what it was
-// seen with; "" if neither.
+// uuid is the machine's: what a person wrote down, else what it was seen with;
+// "" if neither.
 func (k *known) uuid() model.UUID {
-	if u := canonical(k.UUID); u != "" {
+	if u := good(k.UUID); u != "" {
 		return u
 	}
-	return canonical(k.sight.UUID)
+	return good(k.sight.UUID)
 }
 
 // contradicts reports what speaks against being a machine, nil if nothing does.
 func (k *known) contradicts(s Seen) *Note {
-	uuid, serial := canonical(s.UUID), serialKey(s.Serial)
-	if have := k.uuid(); have != "" && uuid != "" && have != uuid {
+	uuid, serial := good(s.UUID), serialKey(s.Serial)
+	if have := k.uuid(); have != "" && uuid != "" && !have.Same(uuid) {
 		return &Note{NoteOtherUUID, fmt.Sprintf("%s has UUID %s, this machine %s", k.Name, have, s.UUID), true}
 	}
 	if have := serialKey(k.Serial); have != "" && serial != "" && have != serial {
@@ -198,10 +198,10 @@ func (k *known) traits() string {
 // learn takes what a machine was seen with, and reports whether that is new. It
 // is called of each machine that has the MAC address.
 func (k *known) learn(seen Seen, now time.Time) (sight, bool) {
-	s, uuid := k.sight, canonical(seen.UUID)
+	s, uuid := k.sight, good(seen.UUID)
 	have := k.uuid()
 	switch {
-	case uuid == "" || have == uuid || !slices.Contains(k.MACs, seen.MAC):
+	case uuid == "" || have.Same(uuid) || !slices.Contains(k.MACs, seen.MAC):
 		return s, false
 	case have == "":
 		if k.contradicts(seen) != nil {
@@ -209,7 +209,7 @@ func (k *known) learn(seen Seen, now time.Time) (sight, bool) {
 		}
 		s.UUID = uuid
 		return s, true
-	case len(s.Others) >= maxOthers || slices.ContainsFunc(s.Others, func(o other) bool { return o.UUID == uuid && o.MAC == seen.MAC }):
+	case len(s.Others) >= maxOthers || slices.ContainsFunc(s.Others, func(o other) bool { return o.UUID.Same(uuid) && o.MAC == seen.MAC }):
 		return s, false
 	}
 	s.Others = append(slices.Clip(s.Others), other{seen.MAC, uuid, now.UTC()})

@@ -144,8 +144,8 @@ func Script(i model.Install, who Who, now time.Time, newToken string) (model.Ins
 	if why := stranger(i, who); why != "" {
 		return i, Verdict{Do: ActLocal, Code: CodeOther, Text: why}
 	}
-	if i.UUID == "" && who.UUID != "" {
-		i.UUID = canonical(who.UUID) // from now on nobody else gets it
+	if i.UUID == "" {
+		i.UUID = good(who.UUID) // from now on nobody else gets it
 	}
 	again := i.State == model.InstallRunning
 	if again {
@@ -196,7 +196,7 @@ func giveUp(i model.Install, now time.Time, format string, args ...any) model.In
 // stranger says why a machine may not be the one that an order is for; "" if it
 // is. A wrong yes wipes a disk, a wrong no is a line on a screen.
 func stranger(i model.Install, who Who) string {
-	sent := canonical(who.UUID)
+	sent := good(who.UUID)
 	switch {
 	case who.How == HowNone:
 		return fmt.Sprintf("this is not known to be %s", i.Machine)

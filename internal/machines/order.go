@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -119,7 +120,7 @@ func Do(ctx context.Context, s store.Store, configured []model.Machine, o Order,
 	var wrong faults
 	switch {
 	case errors.As(err, &wrong):
-		return Result{Faults: sortFaults(wrong)}, nil
+		return Result{Faults: SortFaults(wrong)}, nil
 	case errors.Is(err, errUnchanged):
 		return res, nil
 	case err != nil:
@@ -148,18 +149,24 @@ func (w *work) configuredAt(name string) string {
 	return ""
 }
 
-// owners takes the machines of the configuration and all records.
-func (w *work) owners(records map[string]*Record, fault func(name, text string)) {
+// owners looks for what two machines have that belongs to one: of the
+// configuration, of all records, and last of those that are touched by the
+// order, in its order, so that fault is told of these.
+func (w *work) owners(records map[string]*Record, touched []string, fault func(name, text string)) {
 	own := newOwners(len(records) + len(w.configured))
 	for i := range w.configured {
-		own.add(w.configured[i]) // the parser has looked at these
+		own.add(w.configured[i])
 	}
-	names := make([]string, 0, len(records))
-	for name := range records {
-		names = append(names, name)
+	last := make(map[string]bool, len(touched))
+	for _, name := range touched {
+		last[name] = true
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		if !last[name] {
+			own.add(records[name].Machine()) // they were looked at when they came
+		}
+	}
+	for _, name := range touched {
 		for _, text := range own.add(records[name].Machine()) {
 			fault(name, text)
 		}
@@ -180,6 +187,10 @@ func (w *work) doImport(o Order) error {
 	before := map[string]Record{}
 	for _, row := range o.Import.Rows {
 		name := row.Record.Name
+		if _, twice := lines[name]; twice {
+			wrong.add(row.Line, "%s is there twice", name)
+			continue
+		}
 		lines[name] = row.Line
 		old := records[name]
 		at := w.configuredAt(name)
@@ -208,18 +219,7 @@ func (w *work) doImport(o Order) error {
 		records[name] = &next
 		touched = append(touched, name)
 	}
-	w.owners(records, func(name, text string) {
-		line, ours := lines[name]
-		if !ours {
-			// The one that was there says it of the newcomer.
-			for other, n := range lines {
-				if strings.Contains(text, " "+other+" already") {
-					line = n
-				}
-			}
-		}
-		wrong.add(line, "%s: %s", name, text)
-	})
+	w.owners(records, touched, func(name, text string) { wrong.add(lines[name], "%s: %s", name, text) })
 	if len(wrong) > 0 {
 		return wrong
 	}

@@ -146,6 +146,14 @@ func checkVar(name, value string) error {
 	return checkText("variable "+name, value, maxNotes)
 }
 
+// good is a UUID as it was sent; "" of one that identifies nothing.
+func good(u model.UUID) model.UUID {
+	if u.Junk() {
+		return ""
+	}
+	return u
+}
+
 // canonical is a UUID in the one of its two byte orders that is smaller: both
 // are one machine.
 func canonical(u model.UUID) model.UUID {

@@ -188,7 +188,7 @@ func (r *Registry) Script(ctx context.Context, seen Seen, now time.Time) (*model
 	if k == nil {
 		return nil, Verdict{Code: CodeNobody, Text: "this machine has no name"}, nil
 	}
-	who := Who{canonical(seen.UUID), how, notes}
+	who := Who{good(seen.UUID), how, notes}
 	have := snap.installs[k.Name]
 	if have == nil {
 		return &k.Machine, Verdict{Code: CodeNobody, Text: "nobody ordered to install " + k.Name}, nil
@@ -344,7 +344,7 @@ func (b *book) wait(a Asking, now time.Time) (Waiting, error) {
 			return Waiting{}, err
 		}
 		if ok {
-			p.UUID = canonical(a.UUID)
+			p.UUID = good(a.UUID)
 			if err := b.delete(pendingKey + bare); err != nil {
 				return Waiting{}, err
 			}
@@ -357,7 +357,7 @@ func (b *book) wait(a Asking, now time.Time) (Waiting, error) {
 	if err := b.makeRoom(); err != nil {
 		return Waiting{}, err
 	}
-	p = Pending{MAC: a.MAC, UUID: canonical(a.UUID), Arch: a.Arch, Vendor: printable(a.Vendor), Place: printable(a.Place), First: now, Last: now}
+	p = Pending{MAC: a.MAC, UUID: good(a.UUID), Arch: a.Arch, Vendor: printable(a.Vendor), Place: printable(a.Place), First: now, Last: now}
 	p.Serial = a.serial(&p)
 	if err := b.numbers(func(used []byte) []byte { p.Number, used = freeNumber(used); return used }); err != nil {
 		return Waiting{}, err

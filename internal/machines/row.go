@@ -109,7 +109,8 @@ func (f *Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func sortFaults(all []Fault) []Fault {
+// SortFaults puts faults in the order of their lines, each once.
+func SortFaults(all []Fault) []Fault {
 	slices.SortStableFunc(all, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, strings.Compare(a.Text, b.Text)) })
 	return slices.Compact(all)
 }

@@ -92,8 +92,12 @@ func (s *Snapshot) Installs(now time.Time) []model.Install {
 // Pending lists the machines that wait, by number.
 func (s *Snapshot) Pending() []*Pending {
 	all := slices.Collect(maps.Values(s.pending))
-	slices.SortFunc(all, func(a, b *Pending) int { return a.Number - b.Number })
+	byNumber(all)
 	return all
+}
+
+func byNumber(all []*Pending) {
+	slices.SortFunc(all, func(a, b *Pending) int { return a.Number - b.Number })
 }
 
 // Denied lists the machines that were denied and still are at a time.
@@ -156,6 +160,7 @@ func readSnapshot(b *book, configured []model.Machine) (*Snapshot, error) {
 	err = each(b, pendingKey, func(key string, v *Pending) error {
 		s.pending[key] = v
 		s.waiting[v.MAC] = append(s.waiting[v.MAC], v)
+		byNumber(s.waiting[v.MAC])
 		return nil
 	})
 	s.known = make(map[string]*known, len(records)+len(configured))
@@ -289,6 +294,7 @@ func (s *Snapshot) read(b *book, key string, copied map[string]bool) error {
 		list := slices.DeleteFunc(slices.Clone(s.waiting[mac]), func(p *Pending) bool { return p == old })
 		if p := s.pending[rest]; p != nil {
 			list = append(list, p)
+			byNumber(list)
 		}
 		s.waiting[mac] = list
 		if len(list) == 0 {
@@ -334,4 +340,15 @@ func (s *Snapshot) readMachine(b *book, name string) error {
 		s.add(&known{r.Machine(), at, false})
 	}
 	return err
+}
+
+// Records lists the machines of the store as files have them, by name.
+func (s *Snapshot) Records() []Record {
+	all := []Record{}
+	for _, m := range s.Machines() {
+		if !s.Configured(m.Name) {
+			all = append(all, Record{m.Name, m.MACs, m.UUID, m.Serial, m.ClientIDs, m.Address, m.Boot, m.Loader, m.Vars, m.Tags, m.Notes, m.By, m.Approved})
+		}
+	}
+	return all
 }
