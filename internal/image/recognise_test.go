@@ -128,9 +128,9 @@ func TestTheSpecialComesFirst(t *testing.T) {
 		"fedora-server-dvd-41": "fedora-live-39",
 		"agama-leap-16":        "fedora-live-44",
 		"ubuntu-server-24.04":  "mint-22",
-		"proxmox-ve-8":         "grub-mkrescue",
+		"proxmox-ve-8":         "grub-mkrescue-2.06",
 		"nixos-netboot":        "nixos-24.05",
-		"memtest-iso":          "grub-mkrescue",
+		"memtest-iso":          "grub-mkrescue-2.06",
 	} {
 		s, p := byName[special], byName[plain]
 		if s.name == "kali-installer-2024" { // the other way round: what has a live system is one

@@ -101,9 +101,13 @@ func plainRows() []row {
 	return []row{
 		{
 			system: "efi-disk", name: "Rescue disks made with grub-mkrescue and the like",
-			files: []file{need("efi", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootaa64.efi", "EFI/BOOT/bootia32.efi"), need("", "boot/grub/grub.cfg", "boot/grub/loopback.cfg")},
-			way:   WaySANBoot, loaders: httpLoaders, firmware: both,
-			secureBoot: asDisk, tried: TriedReading, title: labelTitle,
+			files: []file{
+				need("", "boot/grub/grub.cfg", "boot/grub/loopback.cfg"),
+				need("", "efi.img", "boot/grub/efi.img", "boot/grub/i386-pc/eltorito.img", "boot/grub/*/modinfo.sh", "EFI/BOOT/boot*.efi"),
+				maybe("efi", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootaa64.efi", "EFI/BOOT/bootia32.efi"),
+			},
+			way: WaySANBoot, loaders: httpLoaders, firmware: both, cpu: cpuUsual,
+			secureBoot: asDisk, tried: TriedFiles, title: labelTitle,
 			warnings: []string{plainWarning},
 		},
 		{

@@ -158,7 +158,8 @@ func samples() []sample {
 		{"memtest-package", "memtest86+", "", with(nil, "memtest86+x64.efi", "memtest86+x64.bin", "memtest86+ia32.efi", "memtest86+ia32.bin")},
 		{"memtest-file", "memtest86+", "", with(nil, "mt86p_802_x86_64")},
 		{"memtest-bios-file", "memtest86+", "", with(nil, "memtest86+x64.bin")},
-		{"grub-mkrescue", "efi-disk", "ISOIMAGE", with(nil, "boot/grub/grub.cfg", "efi/boot/bootx64.efi", "efi.img", "boot.catalog", ".disk/2026-11-25-22-58-00-00.uuid")},
+		{"grub-mkrescue-2.06", "efi-disk", "ISOIMAGE", with(nil, "boot/grub/grub.cfg", "boot/grub/i386-pc/eltorito.img", "boot/grub/x86_64-efi/modinfo.sh", "efi.img", "boot.catalog", "System/Library/CoreServices/boot.efi", "mach_kernel")},
+		{"grub-disk-with-efi", "efi-disk", "RESCUE", with(nil, "boot/grub/grub.cfg", "efi/boot/bootx64.efi")},
 		{"freedos", "other", "FD13BOOT", with(nil, "isolinux/isolinux.bin", "setup.bat")},
 		{"nothing", "other", "", map[string]string{}},
 	}
