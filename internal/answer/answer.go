@@ -10,6 +10,8 @@
 // [ADR 0037]: docs/adr/0037-answer-files.md
 package answer
 
+import "fmt"
+
 // The bounds of one template and of what it makes. The bound of time,
 // 100 ms, is one of work: a budget counts nodes and bytes, and what it allows is
 // done in a fraction of that (TestBudgetIsTime). The same template and data thus
@@ -117,4 +119,19 @@ func callHome(url string) string {
 		"; else wget -q -O /dev/null " + u + " >/dev/null 2>&1 & p=$!; (sleep 10; kill $p) >/dev/null 2>&1 & k=$!;" +
 		" wait $p; r=$?; kill $k 2>/dev/null; [ $r = 0 ]; fi;" +
 		" do n=$((n+1)); [ $n -lt 20 ] || break; sleep 25; done; true"
+}
+
+// HostName is the name that the built-in answers give a machine: the variable
+// hostname as a pattern, its own name without one. Debian's installer asks for
+// it before it has read its answers, so command lines need it too.
+func HostName(d Data) (string, error) {
+	pattern := d.Vars["hostname"]
+	if pattern == "" {
+		pattern = "{name}"
+	}
+	filled, err := fill(&d, []string{pattern})
+	if err != nil {
+		return "", fmt.Errorf("making a host name of the variable hostname: %v", err)
+	}
+	return host(filled, 63)
 }

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -339,4 +340,52 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%v", took)
 		}
 	})
+}
+
+func TestHostName(t *testing.T) {
+	unnamed := sample()
+	unnamed.Machine.Name = ""
+	pattern := sample()
+	pattern.Vars["hostname"] = "PC-{serial}.example.org"
+	for want, d := range map[string]Data{"lab-01": sample(), "525400123456": unnamed, "pc-sn-0042": pattern} {
+		if got, err := HostName(d); err != nil || got != want {
+			t.Errorf("%s, %v, want %s", got, err, want)
+		}
+	}
+	pattern.Vars["hostname"] = "{no}"
+	if got, err := HostName(pattern); err == nil {
+		t.Errorf("%s, want a fault", got)
+	}
+}
+
+// The manual names every function, field, kind, file and variable, and no
+// other kind.
+func TestManual(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hands-free.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for name := range functions {
+		want = append(want, "`"+name)
+	}
+	for name := range fields {
+		want = append(want, "`."+name+"`")
+	}
+	for _, k := range Kinds() {
+		want = append(want, "| `"+k.Name+"` |")
+		for _, file := range k.Files {
+			want = append(want, "`"+file+"`")
+		}
+	}
+	for _, tmpl := range builtins() {
+		for _, name := range tmpl.Vars() {
+			want = append(want, "| `"+name+"` |")
+		}
+	}
+	for _, word := range want {
+		if !strings.Contains(string(page), word) {
+			t.Errorf("docs/hands-free.md does not name %s", word)
+		}
+	}
 }

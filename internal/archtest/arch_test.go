@@ -33,6 +33,7 @@ var rooms = []room{
 	{"wire/tftp", "", true, "codecs stand on the standard library alone, so that anybody can check them"},
 	{"wire/wiretest", "", false, "fixtures for tests; only tests import it"},
 	{"model", "", true, "the nouns know nobody and do nothing"},
+	{"answer", "", true, "data and a template become text: the same data, the same text, within a counted amount of work"},
 	{"bootscript", "model", true, "a menu becomes text: the same menu, the same text"},
 	// net for SplitHostPort, which is text to text; wire for the lengths of
 	// options, which stand in one table.
