@@ -375,7 +375,7 @@ func TestNoVolume(t *testing.T) {
 		}
 	}
 	for _, d := range []*disc{isoDisc(true), udfSample("plain").finish("plain"), udfSample("metadata").finish("metadata"), udfSample("virtual").finish("virtual")} {
-		for cut := 0; cut < len(d.b); cut += 1024 {
+		for cut := 0; cut < len(d.b); cut += 7 * 1024 {
 			m := medium{bytes.NewReader(d.b[:cut]), int64(cut)}
 			if v, err := open(m, true); err == nil {
 				faults(v, 1000)
