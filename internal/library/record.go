@@ -72,6 +72,16 @@ func (e Edits) over(old Edits) Edits {
 	return e
 }
 
+// Signed reports whether a signature was checked and is good.
+func (i Image) Signed() bool {
+	for _, c := range i.Checks {
+		if c.Kind == "signature" && c.Result == ResultOK {
+			return true
+		}
+	}
+	return false
+}
+
 // Shown is the title that people see.
 func (i Image) Shown() string {
 	switch {

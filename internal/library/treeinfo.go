@@ -1,0 +1,98 @@
+package library
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+const (
+	maxTreeInfo = 1 << 20
+	// maxTreeFile bounds what is read of one kernel or initial RAM disk.
+	maxTreeFile  = 1 << 30
+	maxTreeFiles = 64
+)
+
+// checkTree holds the kernels and initial RAM disks of an image against the
+// sums of its .treeinfo (productmd's format 1.x): the files that machines run
+// before anything of the image can check itself. Without .treeinfo there is
+// nothing to say. The error is a *Mismatch, or that a file cannot be read.
+func checkTree(fsys fs.FS) ([]Check, error) {
+	f, err := fsys.Open(".treeinfo")
+	if err != nil {
+		return nil, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxTreeInfo))
+	f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("reading .treeinfo: %v", err)
+	}
+	sums, boot := parseTreeInfo(text)
+	var checks []Check
+	for _, name := range boot[:min(len(boot), maxTreeFiles)] {
+		want, ok := sums[name]
+		if !ok {
+			continue
+		}
+		got, err := sumIn(fsys, name)
+		if err != nil {
+			return checks, fmt.Errorf("checking %s by .treeinfo: %v", name, err)
+		}
+		if got != want {
+			return checks, &Mismatch{File: name, From: ".treeinfo", Algorithm: "sha256", Want: want, Got: got}
+		}
+		checks = append(checks, Check{Kind: "treeinfo", From: name, Result: ResultOK})
+	}
+	return checks, nil
+}
+
+// parseTreeInfo gives the SHA-256 sums by file, and the files that are booted.
+func parseTreeInfo(text []byte) (sums map[string]string, boot []string) {
+	sums = map[string]string{}
+	section := ""
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
+			section = line[1 : len(line)-1]
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		switch {
+		case !ok || strings.HasPrefix(line, "#"):
+		case section == "checksums":
+			if digits, ok := strings.CutPrefix(value, "sha256:"); ok {
+				if octets, err := hex.DecodeString(digits); err == nil && len(octets) == sha256.Size {
+					sums[path.Clean(key)] = strings.ToLower(digits)
+				}
+			}
+		case strings.HasPrefix(section, "images-") && (key == "kernel" || key == "initrd"):
+			if name := path.Clean(value); fs.ValidPath(name) && !slices.Contains(boot, name) {
+				boot = append(boot, name)
+			}
+		}
+	}
+	return sums, boot
+}
+
+func sumIn(fsys fs.FS, name string) (string, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(f, maxTreeFile+1))
+	if err == nil && n > maxTreeFile {
+		err = fmt.Errorf("it has more than %d octets", maxTreeFile)
+	}
+	return hex.EncodeToString(h.Sum(nil)), err
+}
