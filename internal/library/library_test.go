@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,11 +38,14 @@ func newLibrary(t *testing.T) *Library {
 }
 
 func standIn(path string) (Recognised, error) {
-	octets, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return Recognised{}, err
 	}
-	title, ok := strings.CutPrefix(string(octets[:min(len(octets), 40)]), "ISO ")
+	defer f.Close()
+	head := make([]byte, 40)
+	n, _ := io.ReadFull(f, head)
+	title, ok := strings.CutPrefix(string(head[:n]), "ISO ")
 	if !ok {
 		return Recognised{}, errors.New("it is of no system that is known")
 	}

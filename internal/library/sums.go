@@ -35,21 +35,23 @@ func parseSums(list []byte) []sum {
 }
 
 func parseSum(line string) (sum, bool) {
-	if m := bsdLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
-		return newSum(m[2], m[3], "sha"+m[1])
-	}
 	// coreutils marks a line with a backslash in front where it wrote \n and \\
 	// for what the name has.
 	line, escaped := strings.CutPrefix(strings.TrimLeft(line, " \t"), `\`)
+	plain := strings.NewReplacer()
+	if escaped {
+		plain = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\\`, `\`)
+	}
+	if m := bsdLine.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+		return newSum(plain.Replace(m[2]), m[3], "sha"+m[1])
+	}
 	digits, name, _ := strings.Cut(line, " ")
 	digits = strings.TrimSpace(digits)
 	// A second space is for text, an asterisk for binary; the name is the rest.
 	if len(name) > 0 && (name[0] == ' ' || name[0] == '*') {
 		name = name[1:]
 	}
-	if escaped {
-		name = strings.NewReplacer(`\n`, "\n", `\r`, "\r", `\\`, `\`).Replace(name)
-	}
+	name = plain.Replace(name)
 	switch len(digits) {
 	case 64:
 		return newSum(name, digits, "sha256")

@@ -23,6 +23,7 @@ func TestParseSums(t *testing.T) {
 		"coreutils, SHA-512":          {ff + "  debian.iso\n", []sum{{"debian.iso", "sha512", ff}}},
 		"coreutils, --tag":            {"SHA256 (debian.iso) = " + aa + "\n", []sum{{"debian.iso", "sha256", aa}}},
 		"coreutils, escaped":          {`\` + aa + `  two\nlines\\.iso` + "\n", []sum{{"two\nlines\\.iso", "sha256", aa}}},
+		"coreutils, --tag, escaped":   {`\SHA256 (two\nlines.iso) = ` + aa + "\n", []sum{{"two\nlines.iso", "sha256", aa}}},
 		"BSD, with brackets":          {"SHA256 (a (1).iso) = " + aa, []sum{{"a (1).iso", "sha256", aa}}},
 		"OpenSSL":                     {"SHA2-256(a.iso)= " + aa + "\nSHA256(b.iso)= " + bb, []sum{{"a.iso", "sha256", aa}, {"b.iso", "sha256", bb}}},
 		"digits in upper case":        {strings.ToUpper(aa) + "  a.iso", []sum{{"a.iso", "sha256", aa}}},
