@@ -25,6 +25,9 @@ type Request struct {
 	// Machines is an order about machines: a machines.Order. Answer.Machines is
 	// its machines.Result.
 	Machines json.RawMessage `json:"machines,omitempty"`
+	// Images is what is wanted of the library of images: JSON that only its two
+	// ends know.
+	Images json.RawMessage `json:"images,omitempty"`
 }
 
 // Boots says which boots are wanted: one by its ID, or the newest.
@@ -39,7 +42,9 @@ type Answer struct {
 	Released []model.Lease   `json:"released,omitempty"`
 	Boot     *model.Boot     `json:"boot,omitempty"`
 	Machines json.RawMessage `json:"machines,omitempty"`
-	Error    string          `json:"error,omitempty"` // why nothing, or no more, was done
+	// Images is what became of a request for images, or how far it has come.
+	Images json.RawMessage `json:"images,omitempty"`
+	Error  string          `json:"error,omitempty"` // why nothing, or no more, was done
 }
 
 // Handler carries out a request. It sends any number of answers; an error of
