@@ -28,6 +28,7 @@ type ISO struct {
 	Label   string   // the volume's
 	File    string   // absolute
 	Console []string // what the first serial line shows, in this order, once it has started
+	Serial  string   // what its command line needs for that; empty: nothing
 }
 
 // ISOs are the kinds that BuildISO makes.
@@ -49,7 +50,7 @@ func BuildISO(t TB, dir, kind string) ISO {
 	switch kind {
 	case "memtest86+":
 		b.copy("/usr/lib/memtest86+/memtest86+x64.iso", iso.File)
-		iso.Label, iso.Console = "MT86PLUS_64", []string{"Memtest86+"}
+		iso.Label, iso.Console, iso.Serial = "MT86PLUS_64", []string{"Memtest86+"}, "console=ttyS0,115200"
 		return iso
 	case "efi-disk":
 		b.write("boot/grub/grub.cfg", rescueMenu)
