@@ -31,7 +31,7 @@ type ImageInfo struct {
 	EditionID        string    // "Professional"
 	InstallationType string    // "Client", "Server", "Server Core", "WindowsPE"
 	ProductName      string    //
-	CPU              model.CPU // empty: none, or one of HasArch's that has no name here
+	CPU              model.CPU // empty: not told, or one that hobnail has no name for
 	Arch             int       // Windows' PROCESSOR_ARCHITECTURE_…; valid if HasArch
 	HasArch          bool
 	Version          Version
