@@ -22,7 +22,9 @@ const (
 
 // storePath is where a configuration's store is: all that is kept beyond a
 // restart, but for leases.
-func storePath(l *Loaded) string { return filepath.Join(l.Config.Server.Data, "hobnail.db") }
+func storePath(l *Loaded) string { return filepath.Join(l.Config.Server.Data, storeName) }
+
+const storeName = "hobnail.db"
 
 // openStore opens the store of a server, and makes it where there is none.
 func openStore(l *Loaded) (store.Store, error) {

@@ -31,15 +31,22 @@ func newLibrary(l *Loaded, kept store.Store) (*library.Library, error) {
 	}
 	return &library.Library{
 		Store: kept, Folder: folder,
+		Recognise: recognise, Tree: treeOf,
 		Taken: func(name string) bool {
-			return slices.ContainsFunc(l.Images, func(i model.Image) bool { return i.Name == name })
+			return slices.ContainsFunc(l.Config.Images, func(i model.Image) bool { return i.Name == name }) ||
+				slices.ContainsFunc(l.Installed, func(i model.Image) bool { return i.Name == name })
 		},
 	}, nil
 }
 
 // ReadLibrary lists the images that were added, whether the server runs or not.
 func ReadLibrary(ctx context.Context, l *Loaded) ([]library.Image, error) {
-	kept, err := sqlite.OpenReadOnly(storePath(l))
+	return readLibrary(ctx, l.Config.Server.Data)
+}
+
+// readLibrary lists the images that were added to a data folder.
+func readLibrary(ctx context.Context, data string) ([]library.Image, error) {
+	kept, err := sqlite.OpenReadOnly(filepath.Join(data, storeName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -47,11 +54,7 @@ func ReadLibrary(ctx context.Context, l *Loaded) ([]library.Image, error) {
 		return nil, err
 	}
 	defer kept.Close()
-	lib, err := newLibrary(l, kept)
-	if err != nil {
-		return nil, err
-	}
-	return lib.List(ctx)
+	return (&library.Library{Store: kept}).List(ctx)
 }
 
 // ImagesRequest is one thing that a command wants done with the library. One
@@ -253,4 +256,11 @@ func (t *teller) keepAlive(ended <-chan struct{}) {
 			t.say(imagesWord{Progress: &p})
 		}
 	}
+}
+
+// InImagesFolder reports whether an image's file lies in the folder that the
+// server watches, so that it is the library's to delete.
+func InImagesFolder(l *Loaded, i library.Image) bool {
+	lib, err := newLibrary(l, nil)
+	return err == nil && lib.Inside(i)
 }

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -48,6 +49,7 @@ type Loaded struct {
 	BadDBX    []DBXFault  // those that could not
 	Images    []model.Image
 	Installed []model.Image // those of Images that were found, not configured
+	BadImages []string      // why images of the library are not offered
 }
 
 // DBXFault is a revocation list that cannot be read. It stops nothing: what is
@@ -107,17 +109,47 @@ func readConfig(path string) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %v", err)
 	}
-	cfg, faults := config.Parse(path, data)
+	cfg, faults := config.ParseWith(path, data, addedImages)
 	if len(faults) > 0 {
 		return nil, &InvalidConfig{File: path, Faults: faults}
 	}
 	return cfg, nil
 }
 
-// findImages puts the configured images first and adds those installed on this
-// host whose names the configuration does not use.
+// addedImages names the images of a data folder's library. A library that cannot
+// be read has none: that is told when it is loaded.
+func addedImages(data string) map[string]model.CPU {
+	all, err := readLibrary(context.Background(), data)
+	if err != nil {
+		return nil
+	}
+	names := map[string]model.CPU{}
+	for _, i := range all {
+		img, _ := libraryImage(i)
+		names[img.Name] = img.CPU
+	}
+	return names
+}
+
+// findImages puts the configured images first and adds those of the library,
+// then those installed on this host whose names nobody else uses.
 func (l *Loaded) findImages() {
 	l.Images = slices.Clone(l.Config.Images)
+	added, err := ReadLibrary(context.Background(), l)
+	if err != nil {
+		l.BadImages = append(l.BadImages, err.Error())
+	}
+	for _, i := range added {
+		if slices.ContainsFunc(l.Images, func(have model.Image) bool { return have.Name == i.Name }) {
+			continue // [[image]] of that name was written later, and counts
+		}
+		img, why := libraryImage(i)
+		if why != "" {
+			l.BadImages = append(l.BadImages, fmt.Sprintf("image %s is not offered: %s", i.Name, why))
+			continue
+		}
+		l.Images = append(l.Images, img)
+	}
 	for _, img := range image.Discover(os.DirFS("/")) {
 		if !slices.ContainsFunc(l.Images, func(have model.Image) bool { return have.Name == img.Name }) {
 			l.Images = append(l.Images, img)
@@ -170,6 +202,7 @@ func (l *Loaded) Warnings() []string {
 	for _, f := range l.BadDBX {
 		w = append(w, f.Text)
 	}
+	w = append(w, l.BadImages...)
 	for _, p := range l.Programs.Refused() {
 		w = append(w, p.Where()+" is not served: it "+p.Refusal())
 	}

@@ -102,6 +102,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		{"hobnail images show", imageInfo{}},
 		{"hobnail machines show", machineInfo{}},
 		{"hobnail machines pending", []pendingInfo{}},
+		{"hobnail images verify", []verifiedInfo{}},
 		{"hobnail leases list", []leaseInfo{}},
 		{"hobnail ports", handover.Listing{}},
 		{"hobnail ports files", []handover.File{}},

@@ -14,7 +14,8 @@ import (
 )
 
 func newImages(g *globals) *cobra.Command {
-	return newGroup("images", "show what can be booted", newImagesList(g), newImagesShow(g))
+	return newGroup("images", "show what can be booted, and add to it", newImagesList(g), newImagesShow(g),
+		newImagesAdd(g), newImagesSet(g), newImagesVerify(g), newImagesRemove(g))
 }
 
 // imageInfo is an image in the shape that programs read. The names are those
@@ -28,6 +29,8 @@ type imageInfo struct {
 	Cmdline     string     `json:"cmdline"`
 	Source      string     `json:"source"`
 	Files       []fileInfo `json:"files"`
+	// Library is what is kept of an image that was added; nil for others.
+	Library *libraryInfo `json:"library,omitempty"`
 }
 
 type fileInfo struct {
@@ -75,6 +78,11 @@ func newImagesList(g *globals) *cobra.Command {
 			for _, img := range loaded.Images {
 				all = append(all, describeImage(img))
 			}
+			added, err := app.ReadLibrary(cmd.Context(), loaded)
+			if err != nil {
+				return err
+			}
+			all = withLibrary(all, added)
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), all)
 			}
@@ -103,6 +111,9 @@ func warnOfFiles(cmd *cobra.Command, i imageInfo) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s: %s\n", i.Name, f.Error)
 		}
 	}
+	if i.Library != nil && i.Library.Problem != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s: %s\n", i.Name, i.Library.Problem)
+	}
 }
 
 func newImagesShow(g *globals) *cobra.Command {
@@ -121,11 +132,10 @@ func newImagesShow(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			img, ok := loaded.Policy.Image(args[0])
-			if !ok {
-				return fmt.Errorf("there is no image %q; hobnail images list names them all", args[0])
+			info, err := findImage(cmd, loaded, args[0])
+			if err != nil {
+				return err
 			}
-			info := describeImage(img)
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), info)
 			}
@@ -137,6 +147,25 @@ func newImagesShow(g *globals) *cobra.Command {
 	return cmd
 }
 
+// findImage finds an image of the configuration, of this host or of the
+// library.
+func findImage(cmd *cobra.Command, loaded *app.Loaded, name string) (imageInfo, error) {
+	added, err := app.ReadLibrary(cmd.Context(), loaded)
+	if err != nil {
+		return imageInfo{}, err
+	}
+	var all []imageInfo
+	if img, ok := loaded.Policy.Image(name); ok {
+		all = append(all, describeImage(img))
+	}
+	for _, i := range withLibrary(all, added) {
+		if i.Name == name {
+			return i, nil
+		}
+	}
+	return imageInfo{}, fmt.Errorf("there is no image %q; hobnail images list names them all", name)
+}
+
 func printImage(cmd *cobra.Command, i imageInfo) {
 	out := cmd.OutOrStdout()
 	printRow(out, "name", i.Name)
@@ -144,6 +173,12 @@ func printImage(cmd *cobra.Command, i imageInfo) {
 	printRow(out, "arch", i.Arch)
 	printRow(out, "from", i.Source)
 	printRow(out, "cmdline", i.Cmdline)
+	if i.Library != nil {
+		printLibrary(out, *i.Library)
+	}
+	if len(i.Files) == 0 {
+		return
+	}
 	fmt.Fprintln(out, "files")
 	for _, f := range i.Files {
 		state := fmt.Sprintf("%d octets", f.Size)

@@ -18,6 +18,8 @@ const (
 type progress struct {
 	w       io.Writer // nil: nobody watches
 	size    int64     // octets in all; 0: not known
+	doing   string    // in front of the bar
+	rate    float64   // octets in a second; 0: not shown
 	began   time.Time
 	drawn   time.Time
 	visible bool
@@ -53,11 +55,15 @@ func (p *progress) to(octets int64) {
 
 func (p *progress) line(octets int64) string {
 	const mib = 1 << 20
+	rate := ""
+	if p.rate > 0 {
+		rate = fmt.Sprintf(", %.0f MiB/s", p.rate/mib)
+	}
 	if p.size <= 0 {
-		return fmt.Sprintf("%d MiB", octets/mib)
+		return fmt.Sprintf("%s%d MiB%s", p.doing, octets/mib, rate)
 	}
 	done := int(min(octets, p.size) * progressWidth / p.size)
-	return fmt.Sprintf("[%s%s] %d of %d MiB", strings.Repeat("#", done), strings.Repeat(" ", progressWidth-done), octets/mib, p.size/mib)
+	return fmt.Sprintf("%s[%s%s] %d of %d MiB%s", p.doing, strings.Repeat("#", done), strings.Repeat(" ", progressWidth-done), octets/mib, p.size/mib, rate)
 }
 
 // clear takes the bar away, for something else to be written.

@@ -183,6 +183,7 @@ type Image struct {
 	Answer  string // what kind of answer file such an install reads
 	System  string // what it was recognised as, a row of the table of systems
 	Version string // of the system
+	Hidden  bool   // not in menus; rules and orders may name it
 }
 
 // Inside begins the path of a file that lies in an image's Volume:
