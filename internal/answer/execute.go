@@ -14,7 +14,7 @@ import (
 // and makes by the byte, at slowPrice where it looks at each character. What
 // that comes to in time is measured by TestBudgetIsTime.
 const (
-	budget    = 16 << 20
+	budget    = 8 << 20
 	nodeCost  = 100
 	slowPrice = 12
 )
