@@ -341,7 +341,8 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil && !strings.HasPrefix(err.Error(), "t:") {
 			t.Errorf("the fault has no place: %v", err)
 		}
-		if took > maxTime && !raced {
+		// The fuzzer runs instrumented code, on all processors.
+		if took > 5*maxTime && !raced {
 			t.Errorf("%v", took)
 		}
 	})
