@@ -98,7 +98,7 @@ func printLibrary(out io.Writer, l libraryInfo) {
 	printRow(out, "sha256", l.SHA256)
 	printRow(out, "state", l.State)
 	printRow(out, "problem", l.Problem)
-	printRow(out, "url", l.URL)
+	printRow(out, "brought from", plain(l.URL))
 	printRow(out, "added", l.Added+" by "+l.By)
 	if len(l.Checks) > 0 {
 		fmt.Fprintln(out, "checks")

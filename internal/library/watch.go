@@ -165,13 +165,17 @@ func (w *watcher) scan(ctx context.Context, now time.Time) time.Duration {
 		return wait
 	}
 	files, _ := imageFiles(folder)
+	known := make(map[string]Image, len(all))
+	for _, i := range all {
+		known[i.Path] = i
+	}
 	present := map[string]bool{}
 	for _, path := range files {
 		if ctx.Err() != nil {
 			return wait
 		}
 		present[path] = true
-		wait = min(wait, w.file(ctx, path, all, left, now))
+		wait = min(wait, w.file(ctx, path, known, left, now))
 	}
 	for path := range w.pending {
 		if !present[path] {
@@ -190,12 +194,12 @@ func (w *watcher) scan(ctx context.Context, now time.Time) time.Duration {
 }
 
 // file looks at one file of the folder. It gives when to look again.
-func (w *watcher) file(ctx context.Context, path string, all []Image, left map[string]Stamp, now time.Time) time.Duration {
+func (w *watcher) file(ctx context.Context, path string, all map[string]Image, left map[string]Stamp, now time.Time) time.Duration {
 	stamp, err := stat(path)
 	if err != nil {
 		return w.o.Rescan // it went, or is somebody's own
 	}
-	known, isKnown := byPath(all, path)
+	known, isKnown := all[path]
 	ignored, isIgnored := left[path]
 	failed, isFailed := w.failed[path]
 	switch {
@@ -285,7 +289,7 @@ func (w *watcher) add(ctx context.Context, path string, stamp Stamp, now time.Ti
 }
 
 // movedFrom finds the image whose file went and is a file of another path now.
-func movedFrom(all []Image, stamp Stamp) (Image, bool) {
+func movedFrom(all map[string]Image, stamp Stamp) (Image, bool) {
 	for _, i := range all {
 		if i.File.same(stamp) {
 			if _, err := os.Lstat(i.Path); errors.Is(err, os.ErrNotExist) {
