@@ -40,20 +40,6 @@ func (e extents) size() int64 {
 	return n
 }
 
-// cut gives the first size octets of e.
-func (e extents) cut(size int64) extents {
-	var short extents
-	for _, x := range e {
-		if size <= 0 {
-			break
-		}
-		x.Size = min(x.Size, size)
-		size -= x.Size
-		short = append(short, x)
-	}
-	return short
-}
-
 // content reads a file by its extents.
 type content struct {
 	m    medium
