@@ -59,7 +59,6 @@ var rooms = []room{
 	{"nbp", "model", false, "boot programs; which machine gets one is policy's"},
 	{"nbp/pack", "nbp", false, "the packer of the build"},
 	{"ramdisk", "model", false, "a volume of files it is given"},
-	{"isofs", "", false, "octets of an optical image to its files; what is in them is the caller's affair"},
 	{"image", "model", false, "what can be installed; which machine gets it is policy's"},
 	{"isofs", "", false, "octets of an image to files; who they are for is the caller's affair"},
 	{"volume", "bootfile image isofs", false, "what lies inside images; which there are is the wiring's affair"},

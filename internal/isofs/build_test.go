@@ -276,9 +276,9 @@ func (d *udfDisc) fid(name string, characteristics byte, icb int) []byte {
 
 // udfFiles is what the sample holds, by name.
 func udfFiles() map[string]string {
-	long := strings.Repeat("0123456789abcdef", 320) // 5,120 octets
+	long := strings.Repeat("0123456789abcdef", 384) // three blocks: all but the last extent are whole ones
 	return map[string]string{
-		"short.bin": long + strings.Repeat("\x00", 2048) + "end", "long.bin": long, "extended.bin": long, "chain.bin": long + long[:100],
+		"short.bin": long + strings.Repeat("\x00", 4096) + "end", "long.bin": long, "extended.bin": long, "chain.bin": long + long[:100],
 		"inline.txt": "embedded in the file entry\n", "Grüße 日本.txt": "sixteen bits\n", "dir/inner": "inner\n",
 		"empty": "",
 	}
@@ -307,23 +307,23 @@ func udfSample(kind string) *udfDisc {
 	end := d.data([]byte("end"))
 	// short_ad is of the entry's own partition; elsewhere the content is not.
 	if d.icbs == 0 && kind != "sparable" {
-		add("short.bin", 0, udfFile{kind: 5, form: formShort, size: 5120 + 2048 + 3, ads: short(4096, a, 1024, b, 1<<30|1024, 0, 2<<30|1024, 0, 3, end)})
+		add("short.bin", 0, udfFile{kind: 5, form: formShort, size: 6144 + 4096 + 3, ads: short(4096, a, 2048, b, 1<<30|2048, 0, 2<<30|2048, 0, 3, end)})
 	} else {
-		add("short.bin", 0, udfFile{kind: 5, form: formLong, size: 5120 + 2048 + 3, ads: slices.Concat(longAt(4096, a), longAt(1024, b), longAt(2<<30|2048, 0), longAt(3, end))})
+		add("short.bin", 0, udfFile{kind: 5, form: formLong, size: 6144 + 4096 + 3, ads: slices.Concat(longAt(4096, a), longAt(2048, b), longAt(2<<30|4096, 0), longAt(3, end))})
 	}
 	a, b = piece()
-	add("long.bin", 0, udfFile{kind: 5, form: formLong, size: 5120, extended: true, ads: slices.Concat(longAt(4096, a), longAt(1024, b))})
+	add("long.bin", 0, udfFile{kind: 5, form: formLong, size: 6144, extended: true, ads: slices.Concat(longAt(4096, a), longAt(2048, b))})
 	a, b = piece()
 	ext := func(size, block int) []byte {
 		return slices.Concat(le32(size), le32(size), le32(size), le32(block), le16(0), make([]byte, 2))
 	}
-	add("extended.bin", 0, udfFile{kind: 5, form: formExtended, size: 5120, ads: slices.Concat(ext(4096, a), ext(1024, b))})
+	add("extended.bin", 0, udfFile{kind: 5, form: formExtended, size: 6144, ads: slices.Concat(ext(4096, a), ext(2048, b))})
 	a, b = piece()
 	c := d.data(long[:100])
-	aed := slices.Concat(le32(0), le32(32), longAt(1024, b), longAt(100, c))
+	aed := slices.Concat(le32(0), le32(32), longAt(2048, b), longAt(100, c))
 	chain := d.data(nil)
 	d.put(udfStart+chain, tagged(tagAllocation, chain, aed))
-	add("chain.bin", 0, udfFile{kind: 5, form: formLong, size: 5220, ads: slices.Concat(longAt(4096, a), longAt(3<<30|2048, chain))})
+	add("chain.bin", 0, udfFile{kind: 5, form: formLong, size: 6244, ads: slices.Concat(longAt(4096, a), longAt(3<<30|2048, chain))})
 	add("inline.txt", 0, udfFile{kind: 5, form: formEmbedded, content: []byte(files["inline.txt"])})
 	add("Grüße 日本.txt", 0, udfFile{kind: 5, form: formEmbedded, extended: true, content: []byte(files["Grüße 日本.txt"])})
 	add("empty", 0, udfFile{kind: 5, form: formShort})

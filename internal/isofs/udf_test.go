@@ -49,21 +49,21 @@ func TestUDFEntries(t *testing.T) {
 	}
 	want := `dr--r--r-- 0 2026-11-25 11:30:15 .
 -r--r--r-- 13 2026-11-25 11:30:15 Grüße 日本.txt
--r--r--r-- 5220 2026-11-25 11:30:15 chain.bin
+-r--r--r-- 6244 2026-11-25 11:30:15 chain.bin
 dr--r--r-- 0 2026-11-25 11:30:15 dir
 -r--r--r-- 6 2026-11-25 11:30:15 dir/inner
 -r--r--r-- 0 2026-11-25 11:30:15 empty
--r--r--r-- 5120 2026-11-25 11:30:15 extended.bin
+-r--r--r-- 6144 2026-11-25 11:30:15 extended.bin
 -r--r--r-- 27 2026-11-25 11:30:15 inline.txt
 Lr--r--r-- 11 2026-11-25 11:30:15 link -> ./dir/inner
--r--r--r-- 5120 2026-11-25 11:30:15 long.bin
--r--r--r-- 7171 2026-11-25 11:30:15 short.bin
+-r--r--r-- 6144 2026-11-25 11:30:15 long.bin
+-r--r--r-- 10243 2026-11-25 11:30:15 short.bin
 `
 	if diff := cmp.Diff(want, listed(t, v)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	x, err := v.Extents("short.bin")
-	if err != nil || len(x) != 4 || x[2] != (Extent{Hole, 2048}) || x[3].Size != 3 {
+	if err != nil || len(x) != 4 || x[2] != (Extent{Hole, 4096}) || x[3].Size != 3 {
 		t.Errorf("extents %v, %v", x, err)
 	}
 }
