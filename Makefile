@@ -3,6 +3,7 @@
 SHELL       := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NBP         := internal/nbp/embedded/nbp.zip
+PE          := $(foreach arch,amd64 arm64,internal/peagent/embedded/programs/hobnail-pe-$(arch).exe.gz)
 
 # Which tests of the lab: make lab LAB=TestMatrix/04
 LAB ?= .
@@ -35,7 +36,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
 
-build: $(NBP) ## leave ./hobnail
+build: $(NBP) $(PE) ## leave ./hobnail
 	CGO_ENABLED=0 go build -trimpath -o hobnail ./cmd/hobnail
 
 test: setup-test build lint unit proof-sim interop lab fuzz-minute ## everything that is tested
@@ -48,10 +49,18 @@ $(NBP): scripts/fetch-nbp scripts/grub-proxy.cfg $(wildcard internal/nbp/pack/*.
 	scripts/fetch-nbp build/nbp
 	go run ./internal/nbp/pack build/nbp $@
 
+# The agent for Windows PE, which hobnail puts into the boot.wim it serves.
+$(PE): internal/peagent/embedded/programs/hobnail-pe-%.exe.gz: $(filter-out %_test.go,$(wildcard cmd/hobnail-pe/*.go internal/peagent/*.go)) go.mod
+	@mkdir -p build/pe
+	GOOS=windows GOARCH=$* CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -buildid=' -o build/pe/hobnail-pe-$*.exe ./cmd/hobnail-pe
+	gzip -9 -n -c build/pe/hobnail-pe-$*.exe >build/pe/$*.gz
+	mv build/pe/$*.gz $@
+
 lint:
 	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt: $$unformatted" >&2; exit 1; fi
 	go vet ./...
 	go vet -tags interop,lab ./...
+	GOOS=windows go vet ./cmd/hobnail-pe
 	go run $(STATICCHECK) -tags interop,lab ./...
 
 unit: build
@@ -111,4 +120,4 @@ proof-explain: ## a capture of CAPTURE MiB: how fast it is read, in how much mem
 	go test -count=1 -timeout 1h -v -run TestBigCapture ./internal/capture -size $(CAPTURE)
 
 clean:
-	rm -rf hobnail build $(NBP)
+	rm -rf hobnail build $(NBP) $(PE)

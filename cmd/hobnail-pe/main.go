@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"time"
 
 	"hobnail/internal/peagent"
 )
@@ -55,5 +56,7 @@ func hold(h *host) {
 	h.Say("This machine waits and does nothing more by itself. The log is " + logFile + ".")
 	h.Say("Look around with the prompt below, or start the machine again: wpeutil reboot")
 	shell(h)
-	select {}
+	for { // not select: the runtime would call that a deadlock, and end
+		time.Sleep(time.Hour)
+	}
 }
