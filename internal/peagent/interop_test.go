@@ -41,7 +41,7 @@ func newWine(t *testing.T) wine {
 	t.Helper()
 	w := wine{dir: t.TempDir()}
 	prefix := filepath.Join(w.dir, "prefix")
-	w.env = append(os.Environ(), "WINEPREFIX="+prefix, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml=d", `WINEPATH=X:\bin`, "DISPLAY=")
+	w.env = append(os.Environ(), "WINEPREFIX="+prefix, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=d", `WINEPATH=X:\bin`, "DISPLAY=")
 	t.Cleanup(func() { // the server of this prefix, and of no other
 		cmd := exec.Command("/usr/lib/wine/wineserver", "-k", "-w")
 		cmd.Env = w.env
