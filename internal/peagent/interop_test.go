@@ -42,11 +42,18 @@ func newWine(t *testing.T) wine {
 	w := wine{dir: t.TempDir()}
 	prefix := filepath.Join(w.dir, "prefix")
 	w.env = append(os.Environ(), "WINEPREFIX="+prefix, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=d", `WINEPATH=X:\bin`, "DISPLAY=")
-	t.Cleanup(func() { // the server of this prefix, and of no other
-		cmd := exec.Command("/usr/lib/wine/wineserver", "-k", "-w")
+	// The server of this prefix, and of no other. It stays until it is ended:
+	// otherwise Windows' services would start anew with each program.
+	server := func(args ...string) *exec.Cmd {
+		cmd := exec.Command("/usr/lib/wine/wineserver", args...)
 		cmd.Env = w.env
-		_ = cmd.Run()
-	})
+		return cmd
+	}
+	if err := os.Mkdir(prefix, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	do(t, server("-p"))
+	t.Cleanup(func() { do(t, server("-k")) })
 	do(t, w.command("wineboot", "--init"))
 	// Wine 8 lacks this library, which Go's runtime wants of every Windows that
 	// it runs on.
