@@ -52,6 +52,7 @@ var rooms = []room{
 	{"bcd", "model regf", true, "a boot configuration is a function of its options: the same for the same machine"},
 	{"winboot", "model", true, "names of Windows' loaders to files; who opens them is the caller's affair"},
 	{"peagent", "", false, "it runs in Windows PE and goes into every boot.wim: it knows nothing of the server but its answers"},
+	{"peagent/testdata/standin", "", false, "stands in for Windows' programs in a test; it knows nobody"},
 	{"peagent/embedded", "model", false, "the agent as octets; what it does is not known here"},
 	{"event", "model", false, "the catalogue; whoever emits knows it, it knows nobody"},
 	{"lease", "model policy", false, "keeps leases; who gets one is policy's"},
