@@ -319,7 +319,7 @@ func (w *world) starts(t referee, place int, b *box) {
 }
 
 // seeds is how many histories are played, each of so many steps.
-const seeds, steps = 300, 300
+const seeds, steps = 150, 300
 
 // TestOnceAndNoLoop plays histories by chance. One that fails is named by its
 // seed.

@@ -101,8 +101,11 @@ func (r *Registry) Follow(ctx context.Context, fault func(error)) {
 	look, flush := time.NewTicker(followEvery), time.NewTicker(flushEvery)
 	defer look.Stop()
 	defer flush.Stop()
+	err := r.refresh(ctx) // of what came before there was anybody to tell
 	for {
-		var err error
+		if err != nil && ctx.Err() == nil {
+			fault(fmt.Errorf("following the machines: %w", err))
+		}
 		select {
 		case <-ctx.Done():
 			// Once more, so that a restart knows who was here.
@@ -116,9 +119,6 @@ func (r *Registry) Follow(ctx context.Context, fault func(error)) {
 			err = r.refresh(ctx)
 		case <-flush.C:
 			err = r.flush(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
-			fault(fmt.Errorf("following the machines: %w", err))
 		}
 	}
 }
