@@ -63,7 +63,8 @@ type fetcher interface {
 // prefetch brings remote image files as soon as the server runs, so that the
 // first machine does not wait for a download longer than its loader does.
 func (s *Server) prefetch(ctx context.Context) {
-	chain, ok := s.current.Load().site.Images.(bootfile.Chain)
+	watched, _ := s.current.Load().site.Images.(imageReaders)
+	chain, ok := watched.Opener.(bootfile.Chain)
 	if !ok {
 		return
 	}

@@ -103,8 +103,12 @@ func (s *Server) commands(l *Loaded) (service, error) {
 		}
 		send(a)
 	}
+	all := control.Handler(handle)
+	if s.images != nil {
+		all = imagesHandler(s.images, all)
+	}
 	return service{
 		line:  "commands on " + path,
-		serve: func(ctx context.Context) error { return control.Serve(ctx, ln, handle) },
+		serve: func(ctx context.Context) error { return control.Serve(ctx, ln, all) },
 	}, nil
 }

@@ -21,7 +21,7 @@ func libraryOf(t *testing.T) *Loaded {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Server.Data = t.TempDir()
-	return &Loaded{Config: cfg, Images: []model.Image{{Name: "rescue"}}}
+	return &Loaded{Config: cfg, Installed: []model.Image{{Name: "rescue"}}}
 }
 
 // runningLibrary starts what a server has of the library: the store that it alone

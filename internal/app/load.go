@@ -78,6 +78,15 @@ func Load(path string) (*Loaded, error) {
 	return l, nil
 }
 
+// withImages is the same configuration with the images that there are now.
+func (l *Loaded) withImages() (*Loaded, error) {
+	next := *l
+	next.Installed, next.BadImages = nil, nil
+	next.findImages()
+	next.Policy = policy.Compile(next.Config, next.Images, programs(next.Programs, next.Config.Server.NBP))
+	return &next, nil
+}
+
 // findPrograms finds the boot programs, and judges them by the rules that hold
 // at a time.
 func (l *Loaded) findPrograms(now time.Time) error {

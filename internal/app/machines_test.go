@@ -55,6 +55,7 @@ func TestOrdersGoToWhoHoldsTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.machines = registry
 	changed, stop := s.store.Changes("machine-revision")
 	defer stop()
 	svc, err := s.commands(l)

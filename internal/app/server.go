@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"hobnail/internal/history"
 	"hobnail/internal/learn"
 	"hobnail/internal/lease"
+	"hobnail/internal/library"
 	"hobnail/internal/machines"
 	"hobnail/internal/model"
 	"hobnail/internal/netio"
@@ -63,6 +65,10 @@ type Server struct {
 	store    store.Store        // nil where the data directory cannot be written
 	machines *machines.Registry // nil without a store
 	seen     chan machines.Seen // what machines were seen with, to be remembered
+	images   *library.Library   // nil without a store
+	reading  reading            // who reads images
+	// reloading lets one at a time replace current.
+	reloading sync.Mutex
 }
 
 // running is what a reload replaces, as a whole.
@@ -97,6 +103,9 @@ func Serve(ctx context.Context, opts Options) error {
 		defer s.store.Close()
 	}
 	s.openMachines(ctx, loaded)
+	if err := s.openLibrary(loaded); err != nil {
+		return err
+	}
 	if err := s.use(loaded); err != nil {
 		return err
 	}
@@ -135,7 +144,7 @@ func (s *Server) use(l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	at := &site.Site{Policy: l.Policy, Programs: l.Programs, Images: images, Boots: s.boots, Started: s.started}
+	at := &site.Site{Policy: l.Policy, Programs: l.Programs, Images: imageReaders{images, s}, Boots: s.boots, Started: s.started}
 	if s.machines != nil {
 		if err := s.machines.Configure(context.Background(), l.Config.Machines); err != nil {
 			return err
@@ -209,6 +218,9 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	}
 	if s.machines != nil {
 		all = append(all, service{serve: s.followMachines})
+	}
+	if s.images != nil {
+		all = append(all, service{line: "images in " + s.images.Folder, serve: s.followImages})
 	}
 	lim := l.Config.TFTP
 	t := &tftp.Server{
@@ -305,6 +317,8 @@ func (s *Server) reload() {
 	emit := func(code event.Code, attrs ...slog.Attr) {
 		s.opts.Events.Emit(event.Event{Time: time.Now(), Code: code, Attrs: attrs})
 	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	loaded, err := Load(s.opts.ConfigPath)
 	if err == nil {
 		err = needsRestart(s.current.Load().Loaded, loaded)

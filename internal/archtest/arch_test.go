@@ -86,7 +86,7 @@ var rooms = []room{
 	{"diag/walk", "diag model nbp netio record sim verdict wire", false, "a client on the network; what its walk means is diag's"},
 	{"diag/host", "diag netio wire", false, "asks this host; what the answers mean is diag's"},
 	{"certificate", "", false, "keys and certificates in files; what they are for is the caller's affair"},
-	{"app", "answer bootfile boots bootscript certificate classify config control diag diag/host event handover history image isofs learn lease library machines model nbp netio policy probe ramdisk record serve site store store/sqlite upstream volume web wire", false, "the wiring: the only room that knows all"},
+	{"app", "answer bootfile boots bootscript certificate classify config control diag diag/host event handover history image isofs learn lease library machines model nbp netio policy probe ramdisk record serve site store store/sqlite upstream volume web wim wire", false, "the wiring: the only room that knows all"},
 	{"capture", "classify history model record verdict wire", true, "octets of a capture to judged boots; who opens the file is the caller's affair"},
 	{"cli", "app capture classify config diag diag/walk handover image library machines model nbp netio policy sim verdict wire", false, "flags in, text out: no decision is taken here"},
 	{"dhcpsim", "boots classify config event lease model netio policy reply serve wire", false, "a site by chance, with the real server in it; hobnail does not know it"},

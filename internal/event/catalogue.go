@@ -43,6 +43,8 @@ const (
 	FileBusy         Code = "file.busy"
 	FileFault        Code = "file.fault"
 	DownloadFailed   Code = "image.download-failed"
+	ImageChanged     Code = "image.changed"
+	ImageFault       Code = "image.fault"
 	ConfigLoaded     Code = "config.loaded"
 	ConfigFault      Code = "config.refused"
 	LeaseFault       Code = "lease.fault"
@@ -111,6 +113,8 @@ var catalogue = []Entry{
 	{FileBusy, slog.LevelWarn, "request put off", "one address has as many connections or transfers, or asks as often, as one may; others are served as before, and it may come again", "look what asks so often there; machines behind one address (NAT) share what it may use"},
 	{FileFault, slog.LevelError, "file could not be read", "the name exists but reading it failed on this server", "check the file that the error names"},
 	{DownloadFailed, slog.LevelWarn, "image could not be downloaded", "a kernel or initial RAM disk that is named by URL; machines get the copy from before, if there is one", "check the URL and this server's way to it"},
+	{ImageChanged, slog.LevelInfo, "image", "a file in the folder of images was added, or an image of the library was replaced, moved, or is there again", ""},
+	{ImageFault, slog.LevelWarn, "image in trouble", "an image of the library is gone or is not what was added, and is not served; or a file in the folder of images could not be added", "do what the error says; hobnail images verify looks at an image again"},
 	{ConfigLoaded, slog.LevelInfo, "configuration loaded", "new requests are decided by it", ""},
 	{ConfigFault, slog.LevelError, "configuration refused", "the file has faults; the configuration that was running goes on", "run hobnail check and mend what it lists"},
 	{LeaseFault, slog.LevelError, "lease could not be stored", "no acknowledgement was sent, so that no address can be given twice", "check disk space and the data directory"},
