@@ -43,17 +43,20 @@ func newWine(t *testing.T) wine {
 	prefix := filepath.Join(w.dir, "prefix")
 	w.env = append(os.Environ(), "WINEPREFIX="+prefix, "WINEDEBUG=-all", "WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe=d", `WINEPATH=X:\bin`, "DISPLAY=")
 	// The server of this prefix, and of no other. It stays until it is ended:
-	// otherwise Windows' services would start anew with each program.
-	server := func(args ...string) *exec.Cmd {
-		cmd := exec.Command("/usr/lib/wine/wineserver", args...)
+	// otherwise Windows' services would start anew with each program. It keeps
+	// whatever it is given for its output, so that is not waited for.
+	server := func(arg string) {
+		cmd := exec.Command("/usr/lib/wine/wineserver", arg)
 		cmd.Env = w.env
-		return cmd
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", cmd, err)
+		}
 	}
 	if err := os.Mkdir(prefix, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	do(t, server("-p"))
-	t.Cleanup(func() { do(t, server("-k")) })
+	server("-p")
+	t.Cleanup(func() { server("-k") })
 	do(t, w.command("wineboot", "--init"))
 	// Wine 8 lacks this library, which Go's runtime wants of every Windows that
 	// it runs on.
@@ -83,11 +86,22 @@ func newWine(t *testing.T) wine {
 	return w
 }
 
-func do(t *testing.T, cmd *exec.Cmd) {
+// do runs a command and gives its output. That goes to a file: Wine's services
+// keep whatever they were started with, and a pipe would never end.
+func do(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	f, err := os.CreateTemp(t.TempDir(), "output")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer f.Close()
+	cmd.Stdout, cmd.Stderr = f, f
+	failed := cmd.Run()
+	b, err := os.ReadFile(f.Name())
+	if err != nil || failed != nil {
+		t.Fatalf("%s: %v, %v\n%s", cmd, failed, err, b)
+	}
+	return string(b)
 }
 
 func put(t *testing.T, name string, b []byte) {
@@ -189,11 +203,7 @@ func TestInteropWine(t *testing.T) {
 		s := newServer(t)
 		s.cut = []int{100000}
 		put(t, filepath.Join(w.drive("x"), "output-dism.txt"), []byte(strings.Join(dismBar(), "\r")+"\r\n"))
-		cmd := w.agent(t, s)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		out := do(t, w.agent(t, s))
 		want := [][]string{
 			{"wpeinit"},
 			{"diskpart", "/s", `X:\hobnail\diskpart.txt`},
@@ -232,9 +242,7 @@ func TestInteropWine(t *testing.T) {
 	t.Run("by Setup", func(t *testing.T) {
 		s := newServer(t)
 		s.orders = strings.Replace(s.orders, `"dism"`, `"setup"`, 1)
-		if out, err := w.agent(t, s).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		do(t, w.agent(t, s))
 		want := [][]string{{"wpeinit"}, {"diskpart", "/s", `X:\hobnail\diskpart.txt`},
 			{"setup", "/noreboot", `/installfrom:V:\sources\install.wim`, `/unattend:X:\hobnail\unattend.xml`}, {"wpeutil", "reboot"}}
 		if diff := cmp.Diff(want, w.calls(t)); diff != "" {

@@ -178,7 +178,7 @@ func TestAnyHive(t *testing.T) {
 		draw = func(depth int) regf.Key {
 			k := regf.Key{Name: name.Draw(t, "name")}
 			for _, n := range rapid.SliceOfNDistinct(name, 0, 6, strings.ToUpper).Draw(t, "values") {
-				k.Values = append(k.Values, regf.Value{Name: n, Type: regf.TypeBinary, Data: rapid.SliceOfN(rapid.Byte(), 0, 5000).Draw(t, "data")})
+				k.Values = append(k.Values, regf.Value{Name: n, Type: regf.TypeBinary, Data: rapid.SliceOfN(rapid.Byte(), 0, 1500).Draw(t, "data")})
 			}
 			if depth == 0 {
 				return k
