@@ -188,7 +188,7 @@ func (r *Registry) Script(ctx context.Context, seen Seen, now time.Time) (*model
 	if k == nil {
 		return nil, Verdict{Code: CodeNobody, Text: "this machine has no name"}, nil
 	}
-	who := Who{good(seen.UUID), how, notes}
+	who := WhoOf(seen, how, notes)
 	have := snap.installs[k.Name]
 	if have == nil {
 		return &k.Machine, Verdict{Code: CodeNobody, Text: "nobody ordered to install " + k.Name}, nil

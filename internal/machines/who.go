@@ -3,7 +3,7 @@ package machines
 import "time"
 
 // WhoOf is what Script is told of a machine that Find has found.
-func WhoOf(seen Seen, how How, notes []Note) Who { return Who{canonical(seen.UUID), how, notes} }
+func WhoOf(seen Seen, how How, notes []Note) Who { return Who{good(seen.UUID), how, notes} }
 
 // IsDenied reports whether a person has turned a machine away, and that holds
 // at a time.
