@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"hobnail/internal/answer"
 	"hobnail/internal/bootfile"
@@ -163,4 +164,46 @@ func secretsIn(b []byte) []string {
 		all = append(all, w.String())
 	}
 	return all
+}
+
+// AnswerFile is an answer file as an installer would get it.
+type AnswerFile struct {
+	Name     string
+	Content  []byte
+	Warnings []string // of what looks like a password
+}
+
+// Answers makes all answer files of a machine, of the order that there is for
+// it, or as if an image were ordered.
+func (l *Loaded) Answers(all *machines.Snapshot, m *model.Machine, image string, now time.Time) ([]AnswerFile, error) {
+	i := model.Install{Machine: m.Name, Image: image, Token: "00000000000000000000000000000000"}
+	if ordered := all.Install(m.Name, now); ordered != nil && (image == "" || image == ordered.Image) {
+		i.Image, i.Edition, i.Answer, i.Vars = ordered.Image, ordered.Edition, ordered.Answer, ordered.Vars
+	}
+	if i.Image == "" {
+		return nil, fmt.Errorf("nothing is ordered for %s: say which image, --image NAME", m.Name)
+	}
+	img, ok := l.Policy.Image(i.Image)
+	if !ok {
+		return nil, fmt.Errorf("there is no image %q; hobnail images list names them all", i.Image)
+	}
+	kind, _, err := l.answerKind(i, img)
+	if err != nil {
+		return nil, err
+	}
+	to := bootscript.Server{Name: l.Config.Server.Name, Address: l.Config.Server.Address}
+	host := "SERVER"
+	if to.Address.IsValid() {
+		host = to.Address.String()
+	}
+	to.URL = fmt.Sprintf("http://%s:%d", host, l.Config.Server.HTTPPort)
+	var files []AnswerFile
+	for _, name := range kind.Files {
+		b, err := l.answer(all, i, name, to, bootscript.Machine{})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, AnswerFile{name, b, secretsIn(b)})
+	}
+	return files, nil
 }

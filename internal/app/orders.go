@@ -3,7 +3,12 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -205,19 +210,22 @@ func (o *orders) macOf(name string) model.MAC {
 }
 
 // Tell implements site.Orders.
-func (o *orders) Tell(ctx context.Context, token, what, text string) error {
+func (o *orders) Tell(ctx context.Context, token string, w site.Word) error {
 	before, err := o.s.machines.Token(ctx, token)
 	if err != nil {
 		return notFound(err)
 	}
+	text := stepText(w)
 	now := time.Now()
 	var after model.Install
 	code := event.InstallStep
-	switch what {
-	case "done":
+	switch {
+	case w.What == "log":
+		return o.keepLog(before, token, w.Body)
+	case w.What == "done", w.What == "step" && w.Name == stepReboot:
 		code = event.InstallDone
 		after, err = o.s.machines.Done(ctx, token, now)
-	case "failed":
+	case w.What == "failed":
 		code = event.InstallFailed
 		after, err = o.s.machines.Failed(ctx, token, text, now)
 	default:
@@ -228,16 +236,51 @@ func (o *orders) Tell(ctx context.Context, token, what, text string) error {
 	}
 	mac := o.macOf(after.Machine)
 	if o.s.recorder != nil && mac != "" {
-		o.s.history.Step(record.Who{MAC: mac}, model.Step{Time: now, Kind: model.StepHome, Ours: true, Text: record.Printable("install " + what + " " + text)})
+		o.s.history.Step(record.Who{MAC: mac}, model.Step{Time: now, Kind: model.StepHome, Ours: true, Text: record.Printable("install " + w.What + " " + text)})
 	}
-	if what == "step" || before.State != after.State {
-		note := after.Note
-		if what == "step" {
-			note = after.Steps[len(after.Steps)-1].Name
+	if code == event.InstallStep || before.State != after.State {
+		if code != event.InstallStep {
+			text = orElse(after.Note, after.Machine+" and "+after.Image)
 		}
-		o.s.tellInstall(code, mac, note, slog.String("machine", after.Machine), slog.String("image", after.Image))
+		o.s.tellInstall(code, mac, record.Printable(text), slog.String("machine", after.Machine), slog.String("image", after.Image))
 	}
 	return nil
+}
+
+// stepReboot is the last that the agent in Windows PE says before the machine
+// starts from the disk that it has written: from then on the network must not
+// install again. Windows' own call home comes when it has finished, or never on
+// editions that pass over SetupComplete.cmd.
+const stepReboot = "reboot"
+
+// stepText is what an installer says, on one line: "download 40 %".
+func stepText(w site.Word) string {
+	words := []string{w.Name}
+	q, err := url.ParseQuery(w.Query)
+	if err != nil {
+		return w.Name
+	}
+	if p := q.Get("percent"); p != "" {
+		words = append(words, p+" %")
+	}
+	for _, key := range []string{"state", "what", "why", "do", "reason"} {
+		if v := q.Get(key); v != "" && v != "progress" {
+			words = append(words, v)
+		}
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// keepLog keeps the log that an installer sends, the newest of each attempt.
+func (o *orders) keepLog(i model.Install, token string, log []byte) error {
+	if machines.Reads(i, token) != nil && i.State != model.InstallDone {
+		return bootfile.ErrNotFound
+	}
+	folder := filepath.Join(o.l.Config.Server.Data, "logs")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, fmt.Sprintf("install-%s-%.8s.log", i.Machine, token)), log, 0o600)
 }
 
 // Wait implements site.Orders.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"strings"
 	"time"
 
 	"hobnail/internal/bootfile"
@@ -16,6 +17,7 @@ import (
 	"hobnail/internal/netio"
 	"hobnail/internal/policy"
 	"hobnail/internal/record"
+	"hobnail/internal/site"
 	"hobnail/internal/wire/dhcp4"
 )
 
@@ -170,7 +172,11 @@ func (r *recorder) describe(s *model.Step) {
 			s.File.Refusal = refusalOf(prog)
 		}
 	}
-	if role, ok := now.roles[name]; ok && (s.File.Role == model.RoleOther || s.File.Role == model.RoleDisk) {
+	role, ok := now.roles[name]
+	if !ok {
+		role, ok = now.roles[orderedName(name)]
+	}
+	if ok && (s.File.Role == model.RoleOther || s.File.Role == model.RoleDisk) {
 		s.File.Role = role
 	}
 	if s.Kind == model.StepMissing {
@@ -178,6 +184,16 @@ func (r *recorder) describe(s *model.Step) {
 			s.File.Near = record.Nearest(name, now.names)
 		}
 	}
+}
+
+// orderedName is what an image's file has in common under all tokens of
+// installs; another name is as it was. A role is then told by the file's own
+// name, which images share (linux, initrd.gz).
+func orderedName(name string) string {
+	if strings.HasPrefix(name, site.InstallPrefix) || strings.HasPrefix(name, image.Prefix) {
+		return site.InstallPrefix + path.Base(name)
+	}
+	return name
 }
 
 // refusalOf is why a machine with Secure Boot on would not start a program, as
@@ -202,9 +218,9 @@ func fileRoles(l *Loaded) map[string]model.FileRole {
 	roles := map[string]model.FileRole{}
 	for _, img := range l.Images {
 		kernel, initrd := image.Names(img)
-		roles[kernel] = model.RoleKernel
+		roles[kernel], roles[orderedName(kernel)] = model.RoleKernel, model.RoleKernel
 		for _, n := range initrd {
-			roles[n] = model.RoleInitrd
+			roles[n], roles[orderedName(n)] = model.RoleInitrd, model.RoleInitrd
 		}
 	}
 	return roles
@@ -217,7 +233,9 @@ func treeNames(l *Loaded, roles map[string]model.FileRole) []string {
 		names = append(names, model.BootPath{Arch: p.Arch, File: p.File}.String(), path.Base(p.File))
 	}
 	for n := range roles {
-		names = append(names, n)
+		if !strings.HasPrefix(n, site.InstallPrefix) {
+			names = append(names, n)
+		}
 	}
 	return names
 }

@@ -17,6 +17,7 @@ import (
 	"hobnail/internal/event"
 	"hobnail/internal/netio"
 	httpserve "hobnail/internal/serve/http"
+	"hobnail/internal/site"
 )
 
 // Where the root certificate of hobnail's own CA can be had, by HTTP.
@@ -114,7 +115,7 @@ func (s *Server) page(path string) (body []byte, contentType string, ok bool) {
 // listenWeb binds what HTTP and HTTPS listen on. The two share their limits.
 func (s *Server) listenWeb(ctx context.Context, l *Loaded) ([]service, error) {
 	cfg := l.Config.Server
-	h := &httpserve.Server{Opener: s, Events: s.opts.Events, Pages: s.page, Console: s.newConsole().Answer}
+	h := &httpserve.Server{Opener: s, Events: s.opts.Events, Pages: s.page, Console: s.newConsole().Answer, Takes: takesBody}
 	var all []service
 	if cfg.HTTPPort != 0 {
 		ln, err := listenTCP(ctx, cfg.HTTP, cfg.HTTPPort)
@@ -156,4 +157,10 @@ func listenTCP(ctx context.Context, addr string, port uint16) (net.Listener, err
 		return nil, netio.ListenError("tcp", port, err)
 	}
 	return ln, nil
+}
+
+// takesBody lets installers send their words by POST, as Proxmox' does, and
+// their logs.
+func takesBody(path string) bool {
+	return strings.HasPrefix(strings.TrimLeft(path, "/"), site.InstallPrefix)
 }

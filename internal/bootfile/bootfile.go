@@ -22,6 +22,8 @@ type Request struct {
 	Local  netip.Addr     // our address that was asked; generated files name it
 	Via    string         // "tftp" or "http"
 	Agent  string         // HTTP User-Agent, untrusted; empty for TFTP
+	Query  string         // what stood behind the name in a URL, without the question mark; untrusted
+	Body   []byte         // what was sent with the request, where that is taken at all; untrusted
 }
 
 // File is an open boot file. Its content does not change while it is open.

@@ -48,7 +48,7 @@ func (m Menu) lines() []string {
 	return []string{
 		m.heading(),
 		fmt.Sprintf("This machine waits for approval. Its number is %d.", m.Wait.Number),
-		fmt.Sprintf("On the server: hobnail machines approve NAME --number %d", m.Wait.Number),
+		fmt.Sprintf("On the server: hobnail machines approve %d=NAME", m.Wait.Number),
 		"It goes on by itself.",
 	}
 }

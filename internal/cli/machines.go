@@ -207,19 +207,23 @@ func firstMAC(all []model.MAC) string {
 }
 
 func newMachinesShow(g *globals) *cobra.Command {
-	var asJSON bool
+	var asJSON, asAnswer bool
+	var image string
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "show one machine, with its install",
 		Args:  exactly(1, "name one machine; hobnail machines list names them all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, snap, err := reading(cmd, g)
+			loaded, snap, err := reading(cmd, g)
 			if err != nil {
 				return err
 			}
 			m := snap.Machine(args[0])
 			if m == nil {
 				return fmt.Errorf("there is no machine %s; hobnail machines list names them all", plain(args[0]))
+			}
+			if asAnswer {
+				return printAnswers(cmd, loaded, snap, m, image)
 			}
 			info := describeMachine(snap, m, time.Now())
 			if asJSON {
@@ -230,7 +234,31 @@ func newMachinesShow(g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asAnswer, "answer", false, "print the answer file that its installer would get")
+	cmd.Flags().StringVar(&image, "image", "", "with --answer: as if `NAME` were to be installed; default: the image of its install")
 	return cmd
+}
+
+// printAnswers prints what an installer would get, file by file, and warns of
+// what looks like a password.
+func printAnswers(cmd *cobra.Command, l *app.Loaded, snap *machines.Snapshot, m *model.Machine, image string) error {
+	files, err := l.Answers(snap, m, image, time.Now())
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	for _, f := range files {
+		if len(files) > 1 {
+			fmt.Fprintf(out, "==> %s <==\n", f.Name)
+		}
+		if _, err := out.Write(f.Content); err != nil {
+			return fmt.Errorf("writing %s: %v", f.Name, err)
+		}
+		for _, w := range f.Warnings {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s\n", f.Name, w)
+		}
+	}
+	return nil
 }
 
 func exactly(n int, text string) cobra.PositionalArgs {

@@ -132,6 +132,8 @@ func HarmlessSearch(name string) (who string, ok bool) {
 		return "Windows' boot manager looks for fonts, languages and policies", true
 	case base == "vendor-data" || base == "network-config":
 		return "cloud-init looks for settings that few sites have", true
+	case base == "ready" && strings.HasPrefix(n, "m/"):
+		return "GRUB looks whether the machine has been approved", true
 	case base == "favicon.ico" || base == "robots.txt":
 		return "somebody looked with a web browser", true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"hobnail/internal/bootfile"
@@ -35,9 +36,8 @@ type Orders interface {
 	Find(token string) (a Attempt, ok bool)
 	// Begin notes that an attempt's kernel is read: it comes before the kernel.
 	Begin(ctx context.Context, token string) error
-	// Tell takes what an installer says of itself: "done", "failed" with a
-	// reason, or "step" with a name. The words are the machine's.
-	Tell(ctx context.Context, token, what, text string) error
+	// Tell takes what an installer says of itself. The words are the machine's.
+	Tell(ctx context.Context, token string, w Word) error
 	// Answer renders a file that the installer asks for: "preseed.cfg".
 	// bootfile.ErrNotFound means that this kind of installer has no such file.
 	Answer(ctx context.Context, token, file string, to bootscript.Server, m bootscript.Machine) ([]byte, error)
@@ -53,6 +53,17 @@ type Attempt struct {
 	Image   string
 	Why     string // a sentence
 }
+
+// Word is what an installer says of itself: untrusted.
+type Word struct {
+	What  string // "done", "failed", "step", "log"
+	Name  string // of a step, or the reason of a failure
+	Query string // of the URL: state=begin&percent=10
+	Body  []byte // that it sent
+}
+
+// Words are the names under a token that say something.
+func Words() []string { return []string{"done", "failed", "step", "log"} }
 
 // begin makes the menu of a machine that is to be installed: that image at
 // once, or the local disk where the order has come to its end meanwhile.
@@ -90,10 +101,9 @@ func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest strin
 	if s.Orders == nil || !ok {
 		return nil, bootfile.ErrNotFound
 	}
-	what, text, _ := strings.Cut(file, "/")
-	switch what {
-	case "done", "failed", "step":
-		if err := s.Orders.Tell(ctx, token, what, text); err != nil {
+	what, rest, _ := strings.Cut(file, "/")
+	if slices.Contains(Words(), what) {
+		if err := s.Orders.Tell(ctx, token, Word{what, rest, r.Query, r.Body}); err != nil {
 			return nil, err
 		}
 		return s.generated(name, []byte("ok\n")), nil

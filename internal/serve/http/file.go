@@ -24,7 +24,7 @@ const via = "http"
 const toldAtOnce = 1 << 20
 
 // file opens a name, sends what was asked of it, and tells how that went.
-func (s *Server) file(w *writer, r *http.Request, name string) {
+func (s *Server) file(w *writer, r *http.Request, name string, body []byte) {
 	start := time.Now()
 	if _, ok := bootfile.Clean(name); !ok {
 		w.text(http.StatusNotFound, "There is no such boot file.")
@@ -33,6 +33,7 @@ func (s *Server) file(w *writer, r *http.Request, name string) {
 	}
 	f, err := s.Opener.Open(r.Context(), bootfile.Request{
 		Name: name, Client: client(r), Local: local(r), Via: via, Agent: r.UserAgent(),
+		Query: r.URL.RawQuery, Body: body,
 	})
 	if errors.Is(err, bootfile.ErrNotFound) {
 		w.text(http.StatusNotFound, "There is no such boot file.")

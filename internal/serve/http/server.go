@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,6 +30,9 @@ type Server struct {
 	Events event.Sink
 	// Pages are texts beside the tree, by path: "/hobnail-ca.pem". May be nil.
 	Pages func(path string) (body []byte, contentType string, ok bool)
+	// Takes says which paths may be sent something by POST, 1 MiB at most, which is
+	// otherwise answered like GET. nil: none.
+	Takes func(path string) bool
 	// Console answers what is for people, and reports false, before anything is
 	// written, for all that is not. It is asked before the tree. The request's
 	// context ends when the server stops. May be nil.
@@ -196,16 +200,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(out *writer, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		out.Header().Set("Allow", "GET, HEAD")
-		out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
-		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", "only GET and HEAD are answered"))
-		return
-	}
 	path, err := requestPath(r)
 	if err != nil {
 		out.text(http.StatusBadRequest, "The path is malformed.")
 		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", err.Error()))
+		return
+	}
+	body, ok := s.body(r, path)
+	if !ok {
+		out.Header().Set("Allow", "GET, HEAD")
+		out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
+		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", "only GET and HEAD are answered"))
 		return
 	}
 	if s.console(out.ResponseWriter, r, path) {
@@ -225,7 +230,23 @@ func (s *Server) answer(out *writer, r *http.Request) {
 			return
 		}
 	}
-	s.file(out, r, path)
+	s.file(out, r, path, body)
+}
+
+// maxBody is the most that is read of what is sent here.
+const maxBody = 1 << 20
+
+// body reads what is sent to a path that takes it; ok is false where the method
+// is none of ours, or it is too long or too slow.
+func (s *Server) body(r *http.Request, path string) (body []byte, ok bool) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil, true
+	}
+	if r.Method != http.MethodPost || s.Takes == nil || !s.Takes(path) {
+		return nil, false
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	return body, err == nil && len(body) <= maxBody
 }
 
 // requestPath is the path of a request with its percent-encoding undone, once.
