@@ -24,7 +24,7 @@ func TestBadCable(t *testing.T) {
 			l := New(t)
 			lan := l.Link("lan")
 			server, wire := behindABadCable(l, lan, r.conf)
-			m := l.Machine(r.kind, lan, MachineOpts{MAC: machineMAC})
+			m := l.Machine(r.kind, lan, MachineOpts{MAC: machineMAC, Wait: 6 * time.Minute})
 			for _, pattern := range r.shows {
 				m.Expect(pattern)
 			}
