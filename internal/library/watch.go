@@ -161,7 +161,7 @@ func (w *watcher) scan(ctx context.Context, now time.Time) time.Duration {
 	}
 	if err != nil {
 		w.fault(err)
-		w.look(all)
+		w.look(all, nil)
 		return wait
 	}
 	files, _ := imageFiles(folder)
@@ -187,8 +187,8 @@ func (w *watcher) scan(ctx context.Context, now time.Time) time.Duration {
 			delete(w.failed, path)
 		}
 	}
-	if all, err = w.l.List(ctx); err == nil {
-		w.look(all)
+	if all, err = w.l.List(ctx); err == nil && w.look(all, present) {
+		wait = min(wait, scanPace)
 	}
 	return wait
 }
@@ -319,12 +319,18 @@ func (w *watcher) move(ctx context.Context, old Image, path string) error {
 	return err
 }
 
-// look tells what changed about the files of images, wherever they are.
-func (w *watcher) look(all []Image) {
+// look tells what changed about the files of images, wherever they are. A file
+// that was listed a moment ago and is not there is on its way to another name:
+// soon says that the next look will know.
+func (w *watcher) look(all []Image, listed map[string]bool) (soon bool) {
 	names := map[string]bool{}
 	for _, i := range all {
 		names[i.Name] = true
 		state, err := i.State()
+		if state == StateMissing && listed[i.Path] {
+			soon = true
+			continue
+		}
 		was, told := w.states[i.Name]
 		w.states[i.Name] = state
 		switch {
@@ -342,4 +348,5 @@ func (w *watcher) look(all []Image) {
 			delete(w.states, name)
 		}
 	}
+	return soon
 }
