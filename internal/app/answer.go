@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"hobnail/internal/answer"
@@ -140,7 +141,8 @@ func (l *Loaded) answerData(all *machines.Snapshot, i model.Install, img model.I
 	case m.Arch.UEFI():
 		d.Machine.Firmware = string(model.FirmwareUEFI)
 	}
-	if img.Volume != "" {
+	// Only an image with packages, whose command line says so as well.
+	if strings.Contains(img.Cmdline+img.Install, "mirror/http/directory=/"+image.VolumePrefix) {
 		d.Mirror.URL = to.URL + "/" + image.VolumePrefix + img.Name
 	}
 	if named := all.Machine(i.Machine); named != nil {
