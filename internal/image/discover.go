@@ -84,6 +84,7 @@ func (in installer) image() model.Image {
 		CPU:    in.cpu,
 		Kernel: "/" + in.kernel,
 		Initrd: []string{"/" + in.initrd},
+		Answer: string(AnswerPreseed), System: "debian", Version: strconv.Itoa(in.release),
 		Source: fmt.Sprintf("Debian package debian-installer-%d-netboot-%s", in.release, in.arch),
 	}
 	if in.cpu != model.CPUX64 {
@@ -93,6 +94,7 @@ func (in installer) image() model.Image {
 	if in.cpu == model.CPUX64 || in.cpu == model.CPUIA32 {
 		img.Cmdline = pcConsoles
 	}
+	img.Install = strings.TrimSpace(img.Cmdline + " " + debianInstall)
 	return img
 }
 

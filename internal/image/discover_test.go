@@ -38,12 +38,13 @@ func TestDiscoverDebian12(t *testing.T) {
 		{
 			Name: "debian-12", Title: "Debian 12 installer", CPU: model.CPUX64,
 			Kernel: amd64 + "linux", Initrd: []string{amd64 + "initrd.gz"},
-			Cmdline: "console=ttyS0,115200 console=tty0",
-			Source:  "Debian package debian-installer-12-netboot-amd64",
+			Cmdline: "console=ttyS0,115200 console=tty0", Install: "console=ttyS0,115200 console=tty0 " + debianInstall, Answer: "preseed", System: "debian", Version: "12",
+			Source: "Debian package debian-installer-12-netboot-amd64",
 		},
 		{
 			Name: "debian-12-arm64", Title: "Debian 12 installer (arm64)", CPU: model.CPUARM64,
 			Kernel: arm64 + "linux", Initrd: []string{arm64 + "initrd.gz"},
+			Install: debianInstall, Answer: "preseed", System: "debian", Version: "12",
 			Source: "Debian package debian-installer-12-netboot-arm64",
 		},
 	}

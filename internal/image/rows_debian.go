@@ -1,5 +1,9 @@
 package image
 
+// debianInstall has Debian's installer ask nothing. It reads its answers when
+// the network is up, so the name must stand here already.
+const debianInstall = "auto=true priority=critical url=" + answer + "preseed.cfg {{if .Machine.Name}}hostname={{.Machine.Name}}{{end}} " + bootif
+
 // debianKin are Debian, Ubuntu and what is built on them. Live systems come
 // before installers, since Debian's carry an installer too.
 func debianKin() []row {
@@ -27,7 +31,7 @@ func debianKin() []row {
 			system: "debian", name: "Debian installer: netinst, CD, DVD",
 			clues:   []clue{{[]string{".disk/info"}, []string{"Debian GNU/Linux"}}},
 			files:   []file{need("", "install.*/vmlinuz", "install/vmlinuz", "install.*/vmlinux")},
-			cmdline: "", install: "auto=true priority=critical url=" + answer + "preseed.cfg {{if .Machine.Name}}hostname={{.Machine.Name}}{{end}} " + bootif,
+			cmdline: "", install: debianInstall,
 			answer: AnswerPreseed, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: cpuUsual,
 			secureBoot: "yes", needs: "1 GB of RAM", tried: TriedFiles,
 			title: discTitle, more: debianInstaller,
