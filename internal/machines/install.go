@@ -118,8 +118,8 @@ type Verdict struct {
 	Token string // of ActInstall
 	Code  string
 	Text  string // a sentence for screens and logs
-	// News says that this answer changed the order's state (or its token): worth
-	// an event, with Code and Text.
+	// News says that this answer changed the order's state, its token or its note:
+	// worth an event, with Code and Text.
 	News bool
 }
 
@@ -142,7 +142,9 @@ func Script(i model.Install, who Who, now time.Time, newToken string) (model.Ins
 		return i, v
 	}
 	if why := stranger(i, who); why != "" {
-		return i, Verdict{Do: ActLocal, Code: CodeOther, Text: why}
+		v := Verdict{Do: ActLocal, Code: CodeOther, Text: why, News: i.Note != why}
+		i.Note = why // told once, and seen by who looks why nothing happens
+		return i, v
 	}
 	if i.UUID == "" {
 		i.UUID = good(who.UUID) // from now on nobody else gets it
@@ -161,6 +163,9 @@ func Script(i model.Install, who Who, now time.Time, newToken string) (model.Ins
 	news := i.Token == ""
 	if news {
 		i.Token = newToken
+	}
+	if i.Attempts == 0 {
+		i.Note = "" // of others that asked in vain
 	}
 	return i, Verdict{ActInstall, i.Token, CodeInstall, fmt.Sprintf("%s installs %s by order of %s", i.Machine, i.Image, i.By), news}
 }

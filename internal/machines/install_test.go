@@ -178,8 +178,17 @@ func TestNobodyElseIsInstalled(t *testing.T) {
 			t.Errorf("%s: gets %q (%s), want %q", tc.name, v.Do, v.Text, tc.want)
 		}
 	}
+	// Told once, kept where people look, and gone when the machine itself comes.
+	i, _ := Arm(nil, "lab-01", uuidA, Arming{Image: "debian-12", Within: time.Hour}, "id", noon)
+	i, v := Script(i, Who{"", HowMAC, nil}, at(1), token("a"))
+	if _, again := Script(i, Who{"", HowMAC, nil}, at(2), token("a")); !v.News || again.News || i.Note != v.Text || i.State != model.InstallArmed {
+		t.Errorf("a stranger is told %v, then %v; noted is %q", v.News, again.News, i.Note)
+	}
+	if i, v = Script(i, Who{uuidA, HowUUID, nil}, at(3), token("a")); v.Do != ActInstall || i.Note != "" {
+		t.Errorf("after it the machine itself gets %q, and noted is %q", v.Do, i.Note)
+	}
 	// The first UUID that comes binds an order without one.
-	i, _ := Arm(nil, "lab-01", "", Arming{Image: "debian-12", Within: time.Hour}, "id", noon)
+	i, _ = Arm(nil, "lab-01", "", Arming{Image: "debian-12", Within: time.Hour}, "id", noon)
 	i, _ = Script(i, Who{UUID: uuidA, How: HowMAC}, at(1), token("a"))
 	if _, v := Script(i, Who{UUID: uuidB, How: HowMAC}, at(2), token("b")); v.Do != ActLocal {
 		t.Errorf("another UUID than the first gets %q", v.Do)

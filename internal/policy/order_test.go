@@ -37,20 +37,21 @@ boot = "debian-12"
 		request *classify.Facts
 		target  string
 		install bool
+		over    bool
 		because string
 	}{
-		{"an order installs a machine that nobody configured", "", policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, "an install is armed"},
-		{"an order comes before the machine's own target", strings.Replace(named, "debian-12", "local", 1), policy.Known{Order: install}, asks(lab1, x64), "debian-12", true, "an install is armed"},
-		{"an order comes before rules", denying, policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, "an install is armed"},
-		{"a rule still chooses the boot program", "[[rule]]\nloader = \"ipxe\"\n", policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, "matches: boot program ipxe"},
-		{"after the end the machine's own disk starts, whatever its target is", named, policy.Known{Order: over}, asks(lab1, x64), "local", false, "it was installed"},
-		{"an order for an image that is gone installs nothing", "", policy.Known{Order: policy.Order{State: policy.OrderInstall, Image: "plan-9", Why: "an install is armed"}}, asks(lab2, x64), "local", false, "image plan-9 is not there: the local disk"},
-		{"an order for another processor installs nothing", "", policy.Known{Order: install}, asks(lab2, arm), "local", false, "is for x64 processors: the local disk"},
-		{"a machine of the registry has its target", "", policy.Known{Machine: registered}, asks(lab2, x64), "local", false, "machine lab-02 boots local"},
-		{"a configured machine comes before one of the registry", named, policy.Known{Machine: registered}, asks(lab1, x64), "debian-12", false, "machine lab-01 boots debian-12"},
-		{"a denied machine gets no answer", "", policy.Known{Denied: true}, asks(lab2, x64), "deny", false, "somebody denied this machine"},
-		{"a stranger waits", "[boot]\nunknown = \"approve\"\n", policy.Known{}, asks(lab2, x64), "approve", false, "no rule matches: approve"},
-		{"a note is a reason", "", policy.Known{Notes: []string{"two machines use this address"}}, asks(lab2, x64), "menu", false, "two machines use this address"},
+		{"an order installs a machine that nobody configured", "", policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, false, "an install is armed"},
+		{"an order comes before the machine's own target", strings.Replace(named, "debian-12", "local", 1), policy.Known{Order: install}, asks(lab1, x64), "debian-12", true, false, "an install is armed"},
+		{"an order comes before rules", denying, policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, false, "an install is armed"},
+		{"a rule still chooses the boot program", "[[rule]]\nloader = \"ipxe\"\n", policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, false, "matches: boot program ipxe"},
+		{"after the end the machine's own disk starts, whatever its target is", named, policy.Known{Order: over}, asks(lab1, x64), "local", false, true, "it was installed"},
+		{"an order for an image that is gone installs nothing", "", policy.Known{Order: policy.Order{State: policy.OrderInstall, Image: "plan-9", Why: "an install is armed"}}, asks(lab2, x64), "local", false, false, "image plan-9 is not there: the local disk"},
+		{"an order for another processor installs nothing", "", policy.Known{Order: install}, asks(lab2, arm), "local", false, false, "is for x64 processors: the local disk"},
+		{"a machine of the registry has its target", "", policy.Known{Machine: registered}, asks(lab2, x64), "local", false, false, "machine lab-02 boots local"},
+		{"a configured machine comes before one of the registry", named, policy.Known{Machine: registered}, asks(lab1, x64), "debian-12", false, false, "machine lab-01 boots debian-12"},
+		{"a denied machine gets no answer", "", policy.Known{Denied: true}, asks(lab2, x64), "deny", false, false, "somebody denied this machine"},
+		{"a stranger waits", "[boot]\nunknown = \"approve\"\n", policy.Known{}, asks(lab2, x64), "approve", false, false, "no rule matches: approve"},
+		{"a note is a reason", "", policy.Known{Notes: []string{"two machines use this address"}}, asks(lab2, x64), "menu", false, false, "two machines use this address"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, serverSite+tc.config)
@@ -58,8 +59,8 @@ boot = "debian-12"
 			v.Registry = says(tc.known)
 			s := v.Script(tc.request)
 			said := slices.ContainsFunc(s.Reasons, func(r policy.Reason) bool { return strings.Contains(r.Text, tc.because) })
-			if s.Target != tc.target || s.Install != tc.install || !said {
-				t.Errorf("target %s, install %v, reasons %v; want %s, %v, %q", s.Target, s.Install, s.Reasons, tc.target, tc.install, tc.because)
+			if s.Target != tc.target || s.Install != tc.install || s.Over != tc.over || !said {
+				t.Errorf("target %s, install %v, over %v, reasons %v; want %s, %v, %v, %q", s.Target, s.Install, s.Over, s.Reasons, tc.target, tc.install, tc.over, tc.because)
 			}
 		})
 	}

@@ -49,6 +49,7 @@ type Decision struct {
 	Boot     *Boot          // boot data; nil: none
 	Target   string         // image, menu, local, deny or approve; "" where nothing boots
 	Install  bool           // Target is installed without questions, by order
+	Over     bool           // an order has come to its end: Target is the local disk
 	Machine  *model.Machine // the named machine; nil if nobody named it
 	Missing  *Missing       // set when no boot program could be given
 	PoolFull bool           // no address was free

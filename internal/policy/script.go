@@ -9,6 +9,7 @@ import (
 type Script struct {
 	Target  string         // image, menu, local, deny or approve
 	Install bool           // Target is to be installed, by order
+	Over    bool           // an order has come to its end, which may be news: Target is the local disk
 	Images  []model.Image  // what this machine can boot, in the order of the menu
 	Machine *model.Machine // nil if nobody named it
 	Reasons []Reason
@@ -20,7 +21,7 @@ type Script struct {
 func (v View) Script(f *classify.Facts) Script {
 	var d Decision
 	v.choose(&d, f)
-	s := Script{Target: d.Target, Install: d.Install, Machine: d.Machine, Reasons: d.Reasons()}
+	s := Script{Target: d.Target, Install: d.Install, Over: d.Over, Machine: d.Machine, Reasons: d.Reasons()}
 	for _, img := range v.Policy.images {
 		if (f.Arch == "" || f.Arch.Runs(img.CPU)) && (!img.Hidden || img.Name == s.Target) {
 			s.Images = append(s.Images, img)

@@ -123,7 +123,8 @@ func (v View) ordered(d *Decision, c *choice, f *classify.Facts, known *Known) b
 			c.target, d.Install = o.Image, true
 		}
 	}
-	if d.Install || o.State == OrderOver {
+	d.Over = o.State == OrderOver
+	if d.Install || d.Over {
 		d.because("install", known.At, "%s", o.Why)
 	}
 	own := c.target // rules with a target do not apply

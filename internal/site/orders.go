@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hobnail/internal/bootfile"
@@ -20,9 +21,11 @@ import (
 // token behind it is unguessable, and good for that attempt alone.
 const InstallPrefix = "install/"
 
-// readyFile is there, beside a machine's boot programs, once it does not wait
-// for approval any more.
-const readyFile = "ready"
+// readyPrefix begins the name of what is there, beside a machine's boot
+// programs, once the screen with the number behind it is not true any more: the
+// machine does not wait, or waits under another number. A GRUB that waits asks
+// for nothing else.
+const readyPrefix = "ready-"
 
 // Orders carries out what people have ordered for machines. What it says was
 // done is on stable storage.
@@ -65,16 +68,20 @@ type Word struct {
 // Words are the names under a token that say something.
 func Words() []string { return []string{"done", "failed", "step", "log"} }
 
-// begin makes the menu of a machine that is to be installed: that image at
-// once, or the local disk where the order has come to its end meanwhile.
+// begin makes the menu of a machine that an order is about: that image at once,
+// or the local disk where the order has come to its end. That end may be this
+// machine's asking, so orders that are over are asked too. A store that cannot
+// be written keeps no machine from its own disk.
 func (s *Site) begin(ctx context.Context, m *bootscript.Menu, script policy.Script, f *classify.Facts, v bootscript.Values) error {
 	a, err := s.Orders.Attempt(ctx, script.Machine, f)
-	if err != nil {
+	if err != nil && script.Install {
 		return fmt.Errorf("making an attempt to install %s: %v", f.MAC, err)
 	}
-	m.Why = a.Why
+	if a.Why != "" {
+		m.Why = a.Why
+	}
 	img, ok := s.Policy.Image(a.Image)
-	if a.Token == "" || !ok {
+	if a.Token == "" || !ok || f.Arch != "" && !f.Arch.Runs(img.CPU) {
 		m.Direct = model.TargetLocal
 		return nil
 	}
@@ -157,15 +164,25 @@ func (s *Site) wait(ctx context.Context, m *bootscript.Menu, f *classify.Facts) 
 	if arch == "" {
 		arch = model.ArchBIOS
 	}
-	m.Wait = &bootscript.Wait{Number: number, Ready: model.BootPath{MAC: f.MAC, Arch: arch, File: readyFile}.String()}
+	m.Wait = &bootscript.Wait{Number: number, Ready: model.BootPath{MAC: f.MAC, Arch: arch, File: readyPrefix + strconv.Itoa(number)}.String()}
 	return nil
 }
 
-// ready is there for a machine that does not wait for approval.
-func (s *Site) ready(r bootfile.Request, name string, who boots.Known) (*bootfile.File, error) {
+// ready is there for a machine that does not wait for approval under this
+// number. To look for it is to go on waiting.
+func (s *Site) ready(ctx context.Context, name, shown string, who boots.Known) (*bootfile.File, error) {
 	facts := factsOf(who)
 	if s.view().Script(&facts).Target == model.TargetApprove {
-		return nil, bootfile.ErrNotFound
+		number := 0
+		if s.Orders != nil && facts.MAC != "" {
+			var err error
+			if number, err = s.Orders.Wait(ctx, &facts); err != nil {
+				return nil, fmt.Errorf("noting that %s waits for approval: %v", facts.MAC, err)
+			}
+		}
+		if shown == strconv.Itoa(number) {
+			return nil, bootfile.ErrNotFound
+		}
 	}
 	return s.generated(name, []byte("ready\n")), nil
 }

@@ -71,9 +71,10 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		if kind := scriptKind(p.File); kind != nil {
 			return s.script(ctx, r, name, kind, s.byName(p, r))
 		}
+		if number, ok := strings.CutPrefix(p.File, readyPrefix); ok {
+			return s.ready(ctx, name, number, s.byName(p, r))
+		}
 		switch {
-		case p.File == readyFile:
-			return s.ready(r, name, s.byName(p, r))
 		case p.File == model.RAMDiskFile:
 			return s.ramDisk(r, name, p)
 		case ofImages(p.File):
@@ -250,7 +251,7 @@ func (s *Site) menu(ctx context.Context, r bootfile.Request, who boots.Known) (b
 	switch {
 	case script.Target == model.TargetApprove:
 		return m, s.wait(ctx, &m, &facts)
-	case script.Install:
+	case script.Install, script.Over:
 		return m, s.begin(ctx, &m, script, &facts, values)
 	}
 	for _, img := range script.Images {
