@@ -45,6 +45,9 @@ type Wait struct {
 
 // lines are what a person reads at the machine.
 func (m Menu) lines() []string {
+	if m.Wait.Number == 0 {
+		return []string{m.heading(), "This machine waits for approval, and has no number yet: too many wait.", "It goes on by itself."}
+	}
 	return []string{
 		m.heading(),
 		fmt.Sprintf("This machine waits for approval. Its number is %d.", m.Wait.Number),

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"hobnail/internal/model"
 	"hobnail/internal/store"
@@ -275,29 +276,40 @@ func (b *book) dropPending(key string, p *Pending) error {
 	return b.delete(pendingKey + key)
 }
 
-// makeRoom forgets the machines that waited longest without asking, if there
-// are too many.
-func (b *book) makeRoom() error {
+// makeRoom forgets machines that wait, if there are too many: those first that
+// asked once and never again, then those that are silent for longest. One that
+// goes on asking keeps its place, however many come; false says that all do.
+func (b *book) makeRoom(now time.Time, asks asks) (bool, error) {
 	used, err := b.tx.Get(numbersKey)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return true, nil
 	}
 	n := 0
 	for _, octet := range used {
 		n += bits.OnesCount8(octet)
 	}
 	if err != nil || n < maxPending {
-		return err
+		return true, err
 	}
 	var all []*Pending
-	if err := each(b, pendingKey, func(_ string, p *Pending) error { all = append(all, p); return nil }); err != nil {
-		return err
+	err = each(b, pendingKey, func(key string, p *Pending) error {
+		last, again := asks.of(key)
+		if last.After(p.Last) {
+			p.Last = last
+		}
+		if !again || now.Sub(p.Last) >= silentFor {
+			all = append(all, p)
+		}
+		return nil
+	})
+	if err != nil || len(all) == 0 {
+		return false, err
 	}
 	slices.SortFunc(all, func(p, q *Pending) int { return p.Last.Compare(q.Last) })
 	for _, p := range all[:min(dropPending, len(all))] {
 		if err := b.dropPending(waitKey(p.MAC, p.UUID), p); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }

@@ -40,6 +40,9 @@ const (
 	// dropPending is how many of the longest unseen go when there are too many, so
 	// that not every newcomer has to look through all of them.
 	dropPending = 100
+	// silentFor is how long a machine that asks every five seconds may be silent
+	// and still counts as asking.
+	silentFor = time.Minute
 	// lastEvery is how exact Pending.Last is in the store.
 	lastEvery = 5 * time.Minute
 )
@@ -77,4 +80,18 @@ func giveBack(used []byte, number int) []byte {
 		used[n/8] &^= 1 << (n % 8)
 	}
 	return used
+}
+
+// asks says when machines that wait asked, by waitKey, as long as this process
+// lives.
+type asks map[string]ask
+
+type ask struct {
+	last  time.Time
+	again bool // it has asked more than once
+}
+
+// of gives when a machine asked last, and whether that was not the only time.
+func (a asks) of(key string) (last time.Time, again bool) {
+	return a[key].last, a[key].again
 }

@@ -23,14 +23,15 @@ type Registry struct {
 	current atomic.Pointer[Snapshot]
 	turn    sync.Mutex // over the replacing of current
 
-	mu   sync.Mutex           // over last
+	mu   sync.Mutex           // over last and asks
 	last map[string]time.Time // of machines that wait: when they asked, where the store is behind
+	asks asks                 // of machines that wait
 }
 
 // Open reads all machines of a store, which stays the caller's to close, beside
 // those of the configuration.
 func Open(ctx context.Context, s store.Store, configured []model.Machine) (*Registry, error) {
-	r := &Registry{store: s, last: map[string]time.Time{}}
+	r := &Registry{store: s, last: map[string]time.Time{}, asks: asks{}}
 	return r, r.Configure(ctx, configured)
 }
 
@@ -288,7 +289,7 @@ type Asking struct {
 
 // Waiting is what such a machine is shown.
 type Waiting struct {
-	Number int     // on its screen; 0 if it cannot wait
+	Number int     // on its screen; 0 if it cannot wait: too many do
 	Denied *Denied // a person does not want it
 	New    bool    // it has come just now: worth an event
 }
@@ -311,14 +312,34 @@ func (r *Registry) Wait(ctx context.Context, a Asking, now time.Time) (Waiting, 
 		return Waiting{Number: p.Number}, nil
 	}
 	var w Waiting
+	asks := r.asking()
 	err := r.update(ctx, func(b *book) (err error) {
-		w, err = b.wait(a, now)
+		w, err = b.wait(a, now, asks)
 		return err
 	})
 	if err != nil {
 		return Waiting{}, fmt.Errorf("having %s wait: %w", a.MAC, err)
 	}
+	if w.Number > 0 {
+		r.asked(key, now, now)
+	}
 	return w, nil
+}
+
+// asking gives who asks, as it is now, where there may be too many; nil where
+// that is far.
+func (r *Registry) asking() asks {
+	n := len(r.Snapshot().pending)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.asks) > 2*maxPending {
+		waits := r.Snapshot().pending
+		maps.DeleteFunc(r.asks, func(key string, _ ask) bool { return waits[key] == nil })
+	}
+	if n < maxPending-dropPending {
+		return nil
+	}
+	return maps.Clone(r.asks)
 }
 
 // serial is what is kept of a serial number: the first that is worth something.
@@ -330,7 +351,7 @@ func (a Asking) serial(p *Pending) string {
 }
 
 // wait puts a machine among those that wait, or finds it there.
-func (b *book) wait(a Asking, now time.Time) (Waiting, error) {
+func (b *book) wait(a Asking, now time.Time, asks asks) (Waiting, error) {
 	key := waitKey(a.MAC, a.UUID)
 	var p Pending
 	ok, err := b.get(pendingKey+key, &p)
@@ -354,7 +375,7 @@ func (b *book) wait(a Asking, now time.Time) (Waiting, error) {
 		p.Last, p.Serial = now, a.serial(&p)
 		return Waiting{Number: p.Number}, b.put(pendingKey+key, p)
 	}
-	if err := b.makeRoom(); err != nil {
+	if room, err := b.makeRoom(now, asks); !room || err != nil {
 		return Waiting{}, err
 	}
 	p = Pending{MAC: a.MAC, UUID: good(a.UUID), Arch: a.Arch, Vendor: printable(a.Vendor), Place: printable(a.Place), First: now, Last: now}
@@ -365,14 +386,15 @@ func (b *book) wait(a Asking, now time.Time) (Waiting, error) {
 	return Waiting{Number: p.Number, New: true}, b.put(pendingKey+key, p)
 }
 
-// asked remembers when a machine that waits asked, where the store is behind.
+// asked remembers when a machine that waits asked, and what of that the store is
+// to know.
 func (r *Registry) asked(key string, stored, now time.Time) {
-	if now.Sub(stored) < lastEvery {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last[key] = now
+	r.asks[key] = ask{now, !r.asks[key].last.IsZero()}
+	if now.Sub(stored) >= lastEvery {
+		r.last[key] = now
+	}
 }
 
 // flush writes when machines that wait asked last, all at once.

@@ -133,7 +133,7 @@ func TestWaitingIsBound(t *testing.T) {
 	}
 	err = update(context.Background(), s, func(b *book) error {
 		for n := range maxPending {
-			if _, err := b.wait(Asking{Seen: Seen{MAC: mac(n + 1)}}, noon.Add(time.Duration(n)*time.Second)); err != nil {
+			if _, err := b.wait(Asking{Seen: Seen{MAC: mac(n + 1)}}, noon.Add(time.Duration(n)*time.Second), nil); err != nil {
 				return err
 			}
 		}
@@ -150,6 +150,72 @@ func TestWaitingIsBound(t *testing.T) {
 	}
 	if r.Snapshot().waits(Seen{MAC: mac(dropPending)}) != nil || r.Snapshot().waits(Seen{MAC: mac(dropPending + 1)}) == nil {
 		t.Error("others than the longest unseen went")
+	}
+}
+
+// fill has so many machines wait, as if they had asked at a time.
+func fill(t *testing.T, s store.Store, r *Registry, n int, at time.Time) {
+	t.Helper()
+	err := update(context.Background(), s, func(b *book) error {
+		for i := range n {
+			if _, err := b.wait(Asking{Seen: Seen{MAC: mac(i)}}, at, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || r.refresh(context.Background()) != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAFloodDoesNotPushOutWhoAsks: invented machines ask once each, more of them
+// than may wait; the one that goes on asking, every five seconds, keeps its
+// number, and no more wait than may.
+func TestAFloodDoesNotPushOutWhoAsks(t *testing.T) {
+	s := mem.New()
+	r := named(t, s, nil)
+	real := Seen{MAC: "52:54:00:ff:00:01", UUID: uuidA}
+	now := noon
+	waits(t, r, real, now)
+	waits(t, r, real, now.Add(5*time.Second))
+	fill(t, s, r, maxPending-dropPending, now.Add(6*time.Second))
+	for n := maxPending; n < maxPending+4*dropPending; n++ {
+		if n%50 == 0 {
+			now = now.Add(5 * time.Second)
+			if w := waits(t, r, real, now); w.Number != 1 || w.New {
+				t.Fatalf("after %d others it is shown %+v", n, w)
+			}
+		}
+		if w := waits(t, r, Seen{MAC: mac(n)}, now); w.Number < 2 || w.Number > maxPending {
+			t.Fatalf("invented machine %d is shown %+v", n, w)
+		}
+	}
+	if n := len(r.Snapshot().Pending()); n > maxPending {
+		t.Errorf("%d wait", n)
+	}
+	if len(r.asks) > 2*maxPending+1 {
+		t.Errorf("%d are remembered", len(r.asks))
+	}
+}
+
+// TestNobodyIsPushedOutWhereAllAsk: a newcomer has no number then, and gets one
+// when one falls silent.
+func TestNobodyIsPushedOutWhereAllAsk(t *testing.T) {
+	s := mem.New()
+	r := named(t, s, nil)
+	fill(t, s, r, maxPending, noon)
+	for _, second := range []int{10, 20} {
+		for n := range maxPending {
+			waits(t, r, Seen{MAC: mac(n)}, noon.Add(time.Duration(second)*time.Second))
+		}
+	}
+	late := Seen{MAC: "52:54:00:ff:00:01"}
+	if w := waits(t, r, late, noon.Add(25*time.Second)); w.Number != 0 || w.New || len(r.Snapshot().Pending()) != maxPending {
+		t.Errorf("where all ask the newcomer is shown %+v, and %d wait", w, len(r.Snapshot().Pending()))
+	}
+	if w := waits(t, r, late, noon.Add(3*time.Minute)); w.Number == 0 || !w.New {
+		t.Errorf("when others are silent it is shown %+v", w)
 	}
 }
 
