@@ -152,7 +152,7 @@ func (o *orders) Attempt(ctx context.Context, _ *model.Machine, f *classify.Fact
 		o.s.tellInstall(event.InstallFault, f.MAC, err.Error())
 		return site.Attempt{}, err
 	}
-	if code, ok := newsOf[v.Code]; ok && (v.News || v.Code == machines.CodeOther) {
+	if code, ok := newsOf[v.Code]; ok && v.News {
 		o.s.tellInstall(code, f.MAC, v.Text)
 	}
 	a := site.Attempt{Token: v.Token, Why: v.Text}
@@ -304,7 +304,8 @@ func (o *orders) Answer(ctx context.Context, token, file string, to bootscript.S
 	if err != nil {
 		return nil, notFound(err)
 	}
-	b, err := o.l.answer(o.s.machines.Snapshot(), i, file, to, m)
+	snap := o.s.machines.Snapshot()
+	b, err := o.l.answer(snap, i, file, to, o.reader(snap, i.Machine, m))
 	if err != nil && !errors.Is(err, bootfile.ErrNotFound) {
 		o.s.tellInstall(event.InstallFault, m.MAC, err.Error())
 		return nil, err
@@ -315,4 +316,28 @@ func (o *orders) Answer(ctx context.Context, token, file string, to bootscript.S
 		}
 	}
 	return b, err
+}
+
+// reader is the machine that an answer file is for, with what is known of its
+// boot. Who had the address that reads may be another by now: an installer asks
+// for an address of its own.
+func (o *orders) reader(snap *machines.Snapshot, name string, m bootscript.Machine) bootscript.Machine {
+	is := func(mac model.MAC, uuid model.UUID) bool {
+		found, _, _ := snap.Find(machines.Seen{MAC: mac, UUID: uuid})
+		return found != nil && found.Name == name
+	}
+	if is(m.MAC, m.UUID) {
+		return m
+	}
+	m.MAC, m.UUID, m.Arch = "", "", ""
+	named := snap.Machine(name)
+	if named == nil {
+		return m
+	}
+	for _, mac := range named.MACs {
+		if f := o.s.boots.ByPath(model.BootPath{MAC: mac}).Facts; f != nil && is(f.MAC, f.UUID) {
+			m.MAC, m.UUID, m.Arch = f.MAC, f.UUID, f.Arch
+		}
+	}
+	return m
 }
