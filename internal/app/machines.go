@@ -14,6 +14,7 @@ import (
 	"hobnail/internal/control"
 	"hobnail/internal/machines"
 	"hobnail/internal/model"
+	"hobnail/internal/policy"
 	"hobnail/internal/store/sqlite"
 )
 
@@ -29,6 +30,18 @@ func ReadMachines(ctx context.Context, l *Loaded) (*machines.Snapshot, error) {
 	}
 	defer s.Close()
 	return machines.Read(ctx, s, l.Config.Machines)
+}
+
+// ReadRegistry is the registry of a server as it is at a time, for who asks what
+// that server would decide: it changes nothing. Where the store cannot be read,
+// as by whoever may not, the configuration decides alone, and a reason says so.
+func ReadRegistry(ctx context.Context, l *Loaded, now time.Time) (policy.Registry, []policy.Reason) {
+	snap, err := ReadMachines(ctx, l)
+	if err != nil {
+		return nil, []policy.Reason{{Rule: "simulate", At: storePath(l),
+			Text: fmt.Sprintf("what people have named and ordered is not known here: %v", err)}}
+	}
+	return known{snap, now}, nil
 }
 
 // OrderMachines has an order carried out: by the server that runs here, which

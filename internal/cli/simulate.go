@@ -19,8 +19,9 @@ func newSimulate(g *globals) *cobra.Command {
 		Use:   "simulate",
 		Short: "say what a machine would get, and why, without a network",
 		Long: `simulate describes a machine, or reads a packet that one sent, and takes the
-decision that the server would take, by the same code. It needs no root, opens
-no socket and changes nothing.`,
+decision that the server would take, by the same code, with the machines and
+orders that are in its store. It needs no root where that may be read, opens no
+socket and changes nothing.`,
 		Example: `  hobnail simulate --arch uefi-x64 --mac 52:54:00:12:34:56
   hobnail simulate -c hobnail.toml --arch uefi-arm64 --relay 10.77.2.1 --json
   hobnail simulate --packet discover.hex`,
@@ -41,14 +42,17 @@ no socket and changes nothing.`,
 			if err != nil {
 				return err
 			}
-			view := policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}, Learned: taught}
+			now := time.Now()
+			registry, unknown := app.ReadRegistry(cmd.Context(), loaded, now)
+			view := policy.View{Policy: loaded.Policy, Leases: sim.NoLeases{}, Learned: taught, Registry: registry}
 			if d.merge {
 				view.Upstream = sim.Answering{}
 			}
-			t, err := sim.Run(view, req, at, time.Now())
+			t, err := sim.Run(view, req, at, now)
 			if err != nil {
 				return err
 			}
+			t.Reasons = append(unknown, t.Reasons...)
 			if d.asJSON {
 				return printJSON(cmd.OutOrStdout(), listed(t))
 			}
