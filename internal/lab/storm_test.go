@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -210,6 +211,10 @@ func (g *load) address(c *loadClient, options []byte) (netip.Addr, error) {
 
 // read fetches a file by TFTP from a machine's own address.
 func (g *load) read(from, server netip.Addr, name string) (size int, err error) {
+	return g.readInto(io.Discard, from, server, name)
+}
+
+func (g *load) readInto(to io.Writer, from, server netip.Addr, name string) (size int, err error) {
 	conn, err := g.host.listen(netip.AddrPortFrom(from, 0))
 	if err != nil {
 		return 0, err
@@ -245,6 +250,7 @@ func (g *load) read(from, server netip.Addr, name string) (size int, err error) 
 			last = []byte{0, 4, 0, 0}
 			send(last)
 		case int(b[2])<<8|int(b[3]) == next&0xffff:
+			to.Write(b[4:k])
 			size += k - 4
 			next++
 			if inWindow++; inWindow == 64 || k-4 < 1428 {
