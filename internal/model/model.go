@@ -184,6 +184,22 @@ type Image struct {
 	System  string // what it was recognised as, a row of the table of systems
 	Version string // of the system
 	Hidden  bool   // not in menus; rules and orders may name it
+
+	// Of Windows.
+	Editions   []Edition // what a machine can be installed with
+	InstallWIM string    // the WIM that they are in, a path inside Volume: "sources/install.wim"; also .esd, or the first .swm
+}
+
+// Edition is one of the systems that a Windows image installs: an image of its
+// install.wim.
+type Edition struct {
+	Index     int    // in install.wim, from 1
+	Name      string // "Windows 11 Pro"
+	ID        string // "Professional"; empty where it does not say
+	CPU       CPU
+	Version   string   // "10.0.26100.1742"
+	Languages []string // "en-US"
+	Size      int64    // octets of its files when they are laid out; 0: not told
 }
 
 // Inside begins the path of a file that lies in an image's Volume:
