@@ -140,15 +140,9 @@ func (a *Agent) network(ctx context.Context) *Failure {
 
 // instructions fetches what is to be done and holds it against this machine.
 func (a *Agent) instructions(ctx context.Context) *Failure {
-	b, err := a.get(ctx, "pe.json")
-	if err != nil {
-		return &Failure{What: "fetching the instructions", Why: err.Error(),
-			Do: "the install may be over or was called off: look at the machine on the server, and order it again"}
-	}
-	in, err := ParseInstructions(b)
-	if err != nil {
-		return &Failure{What: "reading the instructions", Why: err.Error(),
-			Do: "the agent in boot.wim and the server are of different versions: start the machine from the network again"}
+	in, f := a.fetch(ctx)
+	if f != nil {
+		return f
 	}
 	a.say("machine %s: install %s by %s", plain(in.Machine), plain(in.Image), in.Way)
 	a.in = in
@@ -156,8 +150,8 @@ func (a *Agent) instructions(ctx context.Context) *Failure {
 		return &Failure{What: "looking whether a disk may be wiped", Why: "the instructions do not say so (wipe)",
 			Do: "nothing was changed; order the install with a disk to wipe"}
 	}
-	a.booted, err = a.Host.Firmware()
-	if err != nil {
+	var err error
+	if a.booted, err = a.Host.Firmware(); err != nil {
 		return &Failure{What: "asking how this machine booted", Why: err.Error(), Do: "nothing was changed; send the log to hobnail's makers"}
 	}
 	if in.Firmware != "" && in.Firmware != a.booted {
@@ -165,6 +159,38 @@ func (a *Agent) instructions(ctx context.Context) *Failure {
 			Do: "nothing was changed; set the firmware to boot the other way, or order the install for this one"}
 	}
 	return nil
+}
+
+// maxWaits is how often the server may say that it is not ready: for 5 GB from
+// the slowest disk a dozen times.
+const maxWaits = 1000
+
+// fetch fetches the instructions, and comes again for as long as the server says
+// so.
+func (a *Agent) fetch(ctx context.Context) (Instructions, *Failure) {
+	for n := 1; ; n++ {
+		b, err := a.get(ctx, "pe.json")
+		if err != nil {
+			return Instructions{}, &Failure{What: "fetching the instructions", Why: err.Error(),
+				Do: "the install may be over or was called off: look at the machine on the server, and order it again"}
+		}
+		in, err := ParseInstructions(b)
+		if err != nil {
+			return Instructions{}, &Failure{What: "reading the instructions", Why: err.Error(),
+				Do: "the agent in boot.wim and the server are of different versions: start the machine from the network again"}
+		}
+		if in.Wait == 0 {
+			return in, nil
+		}
+		if n == maxWaits {
+			return Instructions{}, &Failure{What: "waiting for the instructions", Why: plain(in.Why),
+				Do: "nothing was changed; look at the server's log, then start this machine from the network again"}
+		}
+		a.say("the server is not ready: %s; asking again in %d s", cut(plain(in.Why), 200), in.Wait)
+		if err := a.Host.Wait(ctx, time.Duration(in.Wait)*time.Second); err != nil {
+			return Instructions{}, &Failure{What: "waiting for the instructions", Why: err.Error(), Do: "nothing was changed"}
+		}
+	}
 }
 
 // unattend fetches the answer file while the disk is still whole.

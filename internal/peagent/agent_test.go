@@ -249,6 +249,40 @@ func TestInstallByDISM(t *testing.T) {
 	}
 }
 
+// TestAgentWaitsForTheServer: one that is not ready is asked again, and nothing
+// is changed before it is.
+func TestAgentWaitsForTheServer(t *testing.T) {
+	m, s := newMachine(), newServer(t)
+	ready := s.orders
+	s.orders = `{"machine": "lab-01", "wait": 20, "why": "a sum is made"}`
+	m.waited = func() {
+		if slices.Contains(m.did, `diskpart /s X:\hobnail\diskpart.txt`) {
+			t.Error("a disk was wiped before the instructions were there")
+		}
+		if m.waits == 3 {
+			s.mu.Lock()
+			s.orders = ready
+			s.mu.Unlock()
+		}
+	}
+	if err := newAgent(m, s).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m.waits != 3 || !slices.Contains(m.said, "the server is not ready: a sum is made; asking again in 20 s") {
+		t.Errorf("waited %d times, said %q", m.waits, m.said)
+	}
+}
+
+func TestServerThatIsNeverReady(t *testing.T) {
+	m, s := newMachine(), newServer(t)
+	s.orders = `{"wait": 1, "why": "a sum is made"}`
+	err := newAgent(m, s).Run(t.Context())
+	var f *Failure
+	if !errors.As(err, &f) || f.Step != "instructions" || f.Why != "a sum is made" || m.waits != maxWaits-1 {
+		t.Errorf("waited %d times, then %v", m.waits, err)
+	}
+}
+
 func TestInstallBySetup(t *testing.T) {
 	m, s := newMachine(), newServer(t)
 	s.orders = strings.NewReplacer(`"dism"`, `"setup"`, `install.wim`, `install.esd`).Replace(s.orders)

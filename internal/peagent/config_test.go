@@ -101,10 +101,23 @@ func TestInstructionsThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Instructions{"lab-01", "Windows 11 Pro", WayDISM, UEFI, true, DiskRule{By: "first"},
-		WIM{URL: "/iso/win11/sources/install.wim", Size: 5000, SHA256: sum64, Index: 6}, true}
+	want := Instructions{Machine: "lab-01", Image: "Windows 11 Pro", Way: WayDISM, Firmware: UEFI, Wipe: true, Disk: DiskRule{By: "first"},
+		WIM: WIM{URL: "/iso/win11/sources/install.wim", Size: 5000, SHA256: sum64, Index: 6}, Unattend: true}
 	if diff := cmp.Diff(want, in); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestInstructionsThatSayWait need nothing else.
+func TestInstructionsThatSayWait(t *testing.T) {
+	in, err := ParseInstructions([]byte(`{"machine": "lab-01", "wait": 20, "why": "a sum is made"}`))
+	if err != nil || in.Wait != 20 || in.Why != "a sum is made" {
+		t.Errorf("%+v, %v", in, err)
+	}
+	for _, bad := range []string{`{"wait": -1}`, `{"wait": 3601}`, `{"wait": 0}`, `{"wait": 2.5}`} {
+		if in, err := ParseInstructions([]byte(bad)); err == nil {
+			t.Errorf("%s is taken for %+v", bad, in)
+		}
 	}
 }
 

@@ -22,6 +22,11 @@ import (
 //	  "unattend": true
 //	}
 //
+// While the server cannot tell yet what install.wim is, it says when to come
+// again, and nothing else counts:
+//
+//	{"machine": "lab-01", "wait": 20, "why": "the server makes the SHA-256 of install.wim: 1200 of 5368 MB", …}
+//
 // A field that is not listed here is an error: an agent that does not know a
 // word of its orders must not go on to wipe a disk.
 type Instructions struct {
@@ -33,6 +38,8 @@ type Instructions struct {
 	Disk     DiskRule `json:"disk"`               // which one
 	WIM      WIM      `json:"wim"`                // what is installed
 	Unattend bool     `json:"unattend"`           // there is an unattend.xml
+	Wait     int      `json:"wait,omitempty"`     // not ready: come again after so many seconds
+	Why      string   `json:"why,omitempty"`      // of Wait, a sentence
 }
 
 // Way is who lays out Windows.
@@ -84,6 +91,10 @@ func ParseInstructions(b []byte) (Instructions, error) {
 
 func (in Instructions) check() error {
 	switch {
+	case in.Wait < 0 || in.Wait > 3600:
+		return fmt.Errorf("wait is %d; 0 to 3600 seconds are known", in.Wait)
+	case in.Wait > 0:
+		return nil
 	case in.Way != WayDISM && in.Way != WaySetup:
 		return fmt.Errorf("way is %q; dism and setup are known", in.Way)
 	case in.Firmware != "" && in.Firmware != UEFI && in.Firmware != BIOS:
