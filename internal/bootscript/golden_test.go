@@ -54,8 +54,9 @@ func TestGolden(t *testing.T) {
 		m.Entries = []Entry{
 			{ID: "memtest", Title: "Memory test", Kernel: "img/memtest/memtest86+x64.efi", Way: model.WayEFI},
 			{ID: "rescue", Title: "A rescue disk", Kernel: "iso/rescue.iso", Way: model.WaySANBoot},
-			{ID: "windows", Title: "Windows Setup", Kernel: "img/windows/wimboot", Cmdline: "gui", Way: model.WayWindows,
-				Files: []Named{{"boot.wim", "img/windows/boot.wim"}, {"winpeshl.ini", "install/0f/winpeshl.ini"}}},
+			{ID: "windows", Title: "Windows Setup", Kernel: "win/windows/open/bootmgfw.efi", Cmdline: "gui", Way: model.WayWindows, Wimboot: "nbp/bios/wimboot",
+				Files: []Named{{"BCD", "win/windows/open/wimboot-bios/BCD"}, {"boot.wim", "win/windows/open/wimboot-bios/boot.wim"}}},
+			{ID: "windows-2", Title: "Windows without wimboot", Kernel: "win/windows-2/open/bootmgfw.efi", Way: model.WayWindows},
 		}
 	}
 	tests := []struct {
@@ -79,6 +80,7 @@ func TestGolden(t *testing.T) {
 		{"waits.grub", GRUB(with(uefi, waits("grub.cfg")))},
 		{"waits.pxelinux", PXELinux(with(bios, waits("pxelinux.cfg/default")))},
 		{"ways.ipxe", IPXE(with(uefi, ways))},
+		{"ways-bios.ipxe", IPXE(with(bios, ways))},
 		{"ways.grub", GRUB(with(uefi, ways))},
 		{"menu.pxelinux", PXELinux(bios)},
 		{"menu-waits-default-image.pxelinux", PXELinux(with(bios, func(m *Menu) { m.Timeout, m.Default = 0, "debian-12" }))},

@@ -103,11 +103,7 @@ func (w *ipxeWriter) boot(e Entry) {
 		w.line("sanboot --no-describe ", w.url(e.Kernel), " || goto failed")
 		return
 	case model.WayWindows:
-		w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
-		for _, f := range e.Files {
-			w.line("initrd --name ", fileName(f.Name), " ", w.url(f.File), " ", fileName(f.Name), " || goto failed")
-		}
-		w.line("boot || goto failed")
+		w.windows(e)
 		return
 	}
 	w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
@@ -115,6 +111,25 @@ func (w *ipxeWriter) boot(e Entry) {
 		w.line("initrd --name ", initrdName(e, i), " ", w.url(name), " || goto failed")
 	}
 	w.line("boot || goto failed")
+}
+
+// windows starts Windows' boot manager, by wimboot where there is one. Each file
+// is named twice: UEFI goes by the first, BIOS by the second.
+func (w *ipxeWriter) windows(e Entry) {
+	switch {
+	case e.Wimboot != "":
+		w.line("kernel ", w.url(e.Wimboot), w.arguments(e), " || goto failed")
+		for _, f := range e.Files {
+			w.line("initrd --name ", fileName(f.Name), " ", w.url(f.File), " ", fileName(f.Name), " || goto failed")
+		}
+		w.line("boot || goto failed")
+	case w.menu.Machine.Arch == model.ArchBIOS:
+		w.line("echo Under BIOS, Windows starts by wimboot alone, and this server has none.")
+		w.line("echo Put the file wimboot of a release of wimboot into the folder of boot programs, under bios.")
+		w.line("goto failed")
+	default:
+		w.line("chain --autofree ", w.url(e.Kernel), " || goto failed")
+	}
 }
 
 // arguments is the kernel's command line with a space before it. Under UEFI

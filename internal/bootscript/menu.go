@@ -87,8 +87,10 @@ type Entry struct {
 	Initrd  []string // in order; may be empty
 	Cmdline string   // from ExpandCmdline
 	Way     model.Way
-	// Files are what wimboot is handed besides Kernel, which it is then itself.
-	Files []Named
+	// Wimboot, of WayWindows, is what iPXE starts in Kernel's place, with Files;
+	// empty: there is none, and under BIOS nothing that starts Windows.
+	Wimboot string
+	Files   []Named
 }
 
 // Named is a file under another name than its own.

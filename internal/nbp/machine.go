@@ -62,6 +62,9 @@ const flatLimit = 600 << 10
 func machineOf(a model.Arch, l Loader, b []byte) (machine string, image *peImage, err error) {
 	image, err = parsePE(b)
 	switch {
+	case err == nil && a == model.ArchBIOS && l == LoaderSupport && isBzImage(b):
+		// wimboot is both, and iPXE starts it under BIOS as it does Linux.
+		return "x86 bzImage", nil, nil
 	case err == nil:
 		machine, err = fitPE(a, image)
 	case !errors.Is(err, errNotPE):
@@ -73,6 +76,10 @@ func machineOf(a model.Arch, l Loader, b []byte) (machine string, image *peImage
 	}
 	return machine, image, err
 }
+
+// isBzImage reports whether a file has the header of Linux' boot protocol
+// (Documentation/arch/x86/boot.rst).
+func isBzImage(b []byte) bool { return len(b) >= 0x206 && string(b[0x202:0x206]) == "HdrS" }
 
 func fitPE(a model.Arch, p *peImage) (string, error) {
 	kind := "PE32"

@@ -87,6 +87,8 @@ func LoaderOf(file string) Loader {
 	switch {
 	case hasAny(strings.HasSuffix, ".c32", ".e32", ".e64"): // syslinux modules
 		return LoaderSupport
+	case hasAny(strings.HasPrefix, "wimboot"): // iPXE starts it, with Windows' files
+		return LoaderSupport
 	case hasAny(strings.HasPrefix, "mmx64.", "mmaa64.", "mmia32.", "fbx64.", "fbaa64.", "fbia32.",
 		"revocations", "shim_certificate"): // what shim itself may ask for
 		return LoaderSupport

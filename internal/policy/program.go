@@ -27,6 +27,10 @@ const (
 	LoaderRAMDisk = "ramdisk"
 )
 
+// managerFile is Windows' boot manager under UEFI. Named as boot program, it
+// comes out of the image that the machine boots, where the user has none.
+const managerFile = "bootmgfw.efi"
+
 // bootData fills in what the machine is to load. It reports false when there
 // is nothing to send, with the reason given.
 func (v View) bootData(d *Decision, f *classify.Facts) bool {
@@ -39,6 +43,7 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 		d.ignore("http", "built-in", "the machine boots by HTTP and [server] http is off")
 		return false
 	}
+	v.windowsManager(d, f, &c)
 	if f.Stage == classify.StageIPXE && !v.replacesIPXE(f, c.loader) {
 		d.Boot = v.script(d, f)
 		return true
@@ -57,6 +62,31 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 		d.Boot.File = v.url(d, path)
 	}
 	return true
+}
+
+// windowsManager passes over the boot manager of Windows as boot program where
+// there are images that have one and the machine is to boot none of them: with
+// another target there must be something that boots it.
+func (v View) windowsManager(d *Decision, f *classify.Facts, c *choice) {
+	if c.loader != managerFile || v.fromImage(d, f.Arch, f) || !slices.ContainsFunc(v.Policy.images, isWindows) {
+		return
+	}
+	for _, arch := range archs(f) {
+		if _, ok := v.Policy.findProgram(arch, c.loader); ok {
+			return
+		}
+	}
+	d.because("boot-program", "built-in", "%s comes out of a Windows image under UEFI PXE, and this machine boots %s: its usual boot program", managerFile, d.Target)
+	c.loader = ""
+}
+
+func isWindows(img model.Image) bool { return img.Way == model.WayWindows }
+
+// fromImage reports whether Windows' boot manager comes out of the image that a
+// machine boots. By UEFI HTTP it would ask nobody: it knows TFTP alone.
+func (v View) fromImage(d *Decision, arch model.Arch, f *classify.Facts) bool {
+	img, ok := v.Policy.Image(d.Target)
+	return ok && isWindows(img) && arch.UEFI() && f.Class != classify.ClassHTTP
 }
 
 // replacesIPXE reports whether a chosen loader is to be given even to a
@@ -154,6 +184,10 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 	}
 	if loader != "" {
 		p, ok := v.Policy.findProgram(arch, loader)
+		if !ok && loader == managerFile && v.fromImage(d, arch, f) {
+			d.because("boot-program", "built-in", "%s comes out of image %s", loader, d.Target)
+			return Program{Arch: arch, Loader: LoaderCustom, File: loader}, true
+		}
 		if ok {
 			d.because("boot-program", "built-in", "%s is the %s chosen for %s", p.File, loader, arch)
 		}

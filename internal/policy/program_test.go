@@ -252,6 +252,46 @@ func TestUsersPrograms(t *testing.T) {
 	}
 }
 
+// TestWindowsManager: where a rule names the boot manager of Windows, it comes out
+// of the image that the machine boots; a machine that boots something else gets
+// what boots that.
+func TestWindowsManager(t *testing.T) {
+	windows := model.Image{Name: "win11", CPU: model.CPUX64, Kernel: model.Inside + "sources/boot.wim", Way: model.WayWindows}
+	own := policy.Program{Arch: model.ArchX64, Loader: policy.LoaderCustom, File: "bootmgfw.efi"}
+	const rule = "[[rule]]\nloader = \"bootmgfw.efi\"\n"
+	install := policy.Order{State: policy.OrderInstall, Image: "win11", Why: "an install is armed"}
+	over := policy.Order{State: policy.OrderOver, Why: "it was installed"}
+	for _, tc := range []struct {
+		name     string
+		images   []model.Image
+		order    policy.Order
+		firmware model.Firmware
+		have     []policy.Program
+		want     string
+	}{
+		{"an order for Windows", []model.Image{windows}, install, model.FirmwareUEFI, nil, "m/525400000001/uefi-x64/bootmgfw.efi"},
+		{"the local disk afterwards", []model.Image{windows}, over, model.FirmwareUEFI, nil, "m/525400000001/uefi-x64/shimx64.efi"},
+		{"the menu", []model.Image{windows}, policy.Order{}, model.FirmwareUEFI, nil, "m/525400000001/uefi-x64/shimx64.efi"},
+		{"UEFI HTTP boot", []model.Image{windows}, install, model.FirmwareHTTP, nil, "http://10.77.2.2:8080/m/525400000001/uefi-x64/boot.img"},
+		{"the user's own", []model.Image{windows}, policy.Order{}, model.FirmwareUEFI, []policy.Program{own}, "m/525400000001/uefi-x64/bootmgfw.efi"},
+		{"no image has one", nil, policy.Order{}, model.FirmwareUEFI, nil, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, serverSite+rule)
+			w.Policy = policy.Compile(w.Policy.Config, append(tc.images, images[:]...), programs(append(tc.have, everything[:]...)...))
+			w.Registry = says(policy.Known{Order: tc.order})
+			d := w.Decide(noon, asks(lab1, boots(model.ArchX64, tc.firmware)))
+			got := ""
+			if d.Boot != nil {
+				got = d.Boot.File
+			}
+			if got != tc.want {
+				t.Errorf("gets %q, want %q: %+v", got, tc.want, d.Reasons())
+			}
+		})
+	}
+}
+
 // TestIPXEIsNeverHandedItself: however the boot program is chosen.
 func TestIPXEIsNeverHandedItself(t *testing.T) {
 	for _, loader := range []string{"", "ipxe", "ipxe-shim", "snponly.efi", "undionly.kpxe"} {

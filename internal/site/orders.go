@@ -15,6 +15,7 @@ import (
 	"hobnail/internal/image"
 	"hobnail/internal/model"
 	"hobnail/internal/policy"
+	"hobnail/internal/windows"
 )
 
 // InstallPrefix begins the names of what one attempt to install reads. The
@@ -54,6 +55,7 @@ type Attempt struct {
 	Token   string // 32 hexadecimal digits; empty: there is none
 	Machine string
 	Image   string
+	Edition int    // of Windows: its number in install.wim; 0: none
 	Why     string // a sentence
 }
 
@@ -98,6 +100,9 @@ func (s *Site) begin(ctx context.Context, m *bootscript.Menu, script policy.Scri
 	for _, name := range initrd {
 		e.Initrd = append(e.Initrd, base+path.Base(name))
 	}
+	if img.Way == model.WayWindows {
+		s.startWindows(&e, windows.Ref{Image: img.Name, Token: a.Token}, m.Machine.Arch)
+	}
 	m.Direct, m.Entries = img.Name, []bootscript.Entry{e}
 	return nil
 }
@@ -119,7 +124,7 @@ func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest strin
 	if !ok {
 		return nil, bootfile.ErrNotFound
 	}
-	if img, ok := s.Policy.Image(a.Image); ok {
+	if img, ok := s.Policy.Image(a.Image); ok && img.Way != model.WayWindows { // those are below win/
 		kernel, initrd := image.Names(img)
 		for i, n := range append([]string{kernel}, initrd...) {
 			if path.Base(n) != file {

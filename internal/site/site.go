@@ -12,10 +12,12 @@
 //	iso/<image>.iso, iso/<image>/…    an image's file, and what lies in it
 //	install/<token>/<file>            what one attempt to install reads, and where it
 //	                                  calls home
+//	win/<image>/<token>/<file>        what boots a Windows image, by package windows
 //	<program>                         a boot program by its bare name, for DHCP
 //	                                  servers that somebody else configured
 //	Boot/BCD, m/<mac>/<arch>/Boot/BCD what lies beside a boot manager of Windows,
-//	                                  in any case
+//	                                  in any case: of the image that the address
+//	                                  that asks boots, or the user's own files
 package site
 
 import (
@@ -39,6 +41,7 @@ import (
 	"hobnail/internal/model"
 	"hobnail/internal/nbp"
 	"hobnail/internal/policy"
+	"hobnail/internal/windows"
 )
 
 // Site opens boot files. All fields are required and do not change: a reload
@@ -48,8 +51,10 @@ type Site struct {
 	Programs *nbp.Inventory
 	Images   bootfile.Opener // names below img/, and those of WindowsFiles
 	Boots    *boots.Memory
-	Orders   Orders    // nil: nobody can order anything
-	Started  time.Time // modification time of generated files and embedded programs
+	Orders   Orders // nil: nobody can order anything
+	// Windows has what boot managers of Windows read; nil: no image has any.
+	Windows *Windows
+	Started time.Time // modification time of generated files and embedded programs
 
 	cmdlines sync.Map // *bootscript.Cmdline by its text: parsed when first wanted
 }
@@ -66,9 +71,13 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 	if rest, ok := strings.CutPrefix(name, InstallPrefix); ok {
 		return s.install(ctx, r, name, rest)
 	}
+	if ref, file, ok := windows.ParseName(name); ok {
+		return s.bootWindows(ctx, r, ref, file)
+	}
 	if p, ok := model.ParseBootPath(name); ok {
 		s.Boots.Read(r.Client.Addr(), p)
 		if kind := scriptKind(p.File); kind != nil {
+			s.Windows.forget(r)
 			return s.script(ctx, r, name, kind, s.byName(p, r))
 		}
 		if number, ok := strings.CutPrefix(p.File, readyPrefix); ok {
@@ -84,18 +93,23 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		case strings.HasPrefix(p.File, InstallPrefix):
 			return s.install(ctx, r, p.File, strings.TrimPrefix(p.File, InstallPrefix))
 		}
+		if ref, file, ok := windows.ParseName(p.File); ok {
+			return s.bootWindows(ctx, r, ref, file)
+		}
 		f, err := s.program(r, name, p.Arch, p.File)
 		if errors.Is(err, bootfile.ErrNotFound) {
-			return s.windows(ctx, r, p.Arch, p.File)
+			return s.besideManager(ctx, r, p, p.File)
 		}
+		s.Windows.forget(r)
 		return f, err
 	}
 	if kind := scriptKind(name); kind != nil {
+		s.Windows.forget(r)
 		return s.script(ctx, r, name, kind, s.byName(model.BootPath{File: name}, r))
 	}
 	f, err := s.bareProgram(r, name)
 	if errors.Is(err, bootfile.ErrNotFound) {
-		return s.windows(ctx, r, s.windowsArch(r), name)
+		return s.besideManager(ctx, r, model.BootPath{Arch: s.windowsArch(r)}, name)
 	}
 	return f, err
 }
@@ -307,7 +321,11 @@ func (s *Site) entry(img model.Image, m bootscript.Menu, v bootscript.Values) (b
 		return bootscript.Entry{}, fmt.Errorf("writing the command line of image %s for %s: %v", img.Name, m.Machine.MAC, err)
 	}
 	kernel, initrd := image.Names(img)
-	return bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline, Way: img.Way}, nil
+	e := bootscript.Entry{ID: img.Name, Title: img.Title, Kernel: kernel, Initrd: initrd, Cmdline: cmdline, Way: img.Way}
+	if img.Way == model.WayWindows {
+		s.startWindows(&e, windows.Ref{Image: img.Name}, m.Machine.Arch)
+	}
+	return e, nil
 }
 
 // cmdline fills in a command line. To parse one takes longer than all else
