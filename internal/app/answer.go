@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"hobnail/internal/image"
 	"hobnail/internal/machines"
 	"hobnail/internal/model"
+	"hobnail/internal/windows"
 )
 
 // answer renders a file that the installer of a machine asks for.
@@ -140,6 +142,9 @@ func (l *Loaded) answerData(all *machines.Snapshot, i model.Install, img model.I
 		d.Machine.Firmware = string(model.FirmwareBIOS)
 	case m.Arch.UEFI():
 		d.Machine.Firmware = string(model.FirmwareUEFI)
+	}
+	if e, err := windows.Choose(img, i.Edition); err == nil {
+		d.Image.Edition, d.Image.Index = e.Name, strconv.Itoa(e.Index)
 	}
 	// Only an image with packages, whose command line says so as well.
 	if strings.Contains(img.Cmdline+img.Install, "mirror/http/directory=/"+image.VolumePrefix) {

@@ -121,5 +121,15 @@ func (s *Server) doOrder(ctx context.Context, text json.RawMessage) (machines.Re
 	if s.machines == nil {
 		return machines.Result{}, errors.New("the server could not open its store when it was started; its log says why")
 	}
-	return s.machines.Do(ctx, o, time.Now())
+	l := s.current.Load().Loaded
+	if o.Install != nil {
+		if err := l.CheckInstall(o.Install.Image, o.Install.Edition); err != nil {
+			return machines.Result{}, err
+		}
+	}
+	res, err := s.machines.Do(ctx, o, time.Now())
+	if err == nil && len(res.Installs) > 0 && o.Install != nil {
+		s.prepareWindows(ctx, o.Install.Image)
+	}
+	return res, err
 }

@@ -162,7 +162,7 @@ func (o *orders) Attempt(ctx context.Context, _ *model.Machine, f *classify.Fact
 	}
 	a.Machine = m.Name
 	i, err := o.s.machines.Token(ctx, v.Token)
-	a.Image = i.Image
+	a.Image, a.Edition = i.Image, o.l.edition(i)
 	return a, err
 }
 
@@ -177,7 +177,7 @@ func (o *orders) Find(token string) (site.Attempt, bool) {
 	if err != nil || machines.Reads(i, token) != nil {
 		return site.Attempt{}, false
 	}
-	return site.Attempt{Token: token, Machine: i.Machine, Image: i.Image}, true
+	return site.Attempt{Token: token, Machine: i.Machine, Image: i.Image, Edition: o.l.edition(i)}, true
 }
 
 // Begin implements site.Orders.
@@ -305,7 +305,12 @@ func (o *orders) Answer(ctx context.Context, token, file string, to bootscript.S
 		return nil, notFound(err)
 	}
 	snap := o.s.machines.Snapshot()
-	b, err := o.l.answer(snap, i, file, to, o.reader(snap, i.Machine, m))
+	var b []byte
+	if file == instructionsFile {
+		b, err = o.instructions(ctx, i, to, m)
+	} else {
+		b, err = o.l.answer(snap, i, file, to, o.reader(snap, i.Machine, m))
+	}
 	if err != nil && !errors.Is(err, bootfile.ErrNotFound) {
 		o.s.tellInstall(event.InstallFault, m.MAC, err.Error())
 		return nil, err

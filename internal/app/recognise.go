@@ -15,6 +15,7 @@ import (
 	"hobnail/internal/library"
 	"hobnail/internal/model"
 	"hobnail/internal/wim"
+	"hobnail/internal/windows"
 )
 
 // recognised is what the library keeps of an image beyond its words: JSON of
@@ -80,6 +81,9 @@ func recogniseISO(r io.ReaderAt, size int64) (recognised, error) {
 			continue
 		}
 		describeWIM(&out, info, name == found.InstallImage)
+	}
+	if w := windows.Warning(found.InstallImage); w != "" {
+		out.Warnings = append(out.Warnings, w)
 	}
 	return out, nil
 }
@@ -211,11 +215,39 @@ func libraryImage(i library.Image) (img model.Image, why string) {
 	case image.WaySANBoot:
 		img.Way, img.Kernel = model.WaySANBoot, model.WholeVolume
 	case image.WayWIM:
-		img.Way, img.Kernel = model.WayWindows, inVolume(orElse(r.WIM, "/"))
+		img.Way, img.Kernel = model.WayWindows, model.Inside+r.WIM // the volume itself where it is the WIM
+		img.InstallWIM, img.Editions = r.InstallImage, editions(r)
 	default:
 		return img, "nothing is known that starts it from the network"
 	}
 	return img, ""
+}
+
+// editions are those that a machine can be installed with.
+func editions(r recognised) []model.Edition {
+	var all []model.Edition
+	for _, e := range r.Editions {
+		all = append(all, model.Edition{
+			Index: e.Index, Name: e.Name, ID: e.Edition, CPU: model.CPU(e.CPU), Version: e.Version, Languages: e.Languages, Size: e.Octets,
+		})
+	}
+	return all
+}
+
+// ImageDetail is what was recognised of an image of the library beyond its
+// words.
+type ImageDetail struct {
+	Editions []model.Edition
+	Warnings []string // what people should know of it, each a sentence
+}
+
+// Detail reads what was recognised of an image. What cannot be read is empty.
+func Detail(i library.Image) ImageDetail {
+	var r recognised
+	if i.Found == nil || json.Unmarshal(i.Found.Detail, &r) != nil {
+		return ImageDetail{}
+	}
+	return ImageDetail{editions(r), r.Warnings}
 }
 
 // inVolume is a path inside the image, or of this host where it begins with a

@@ -67,6 +67,7 @@ type Server struct {
 	seen     chan machines.Seen // what machines were seen with, to be remembered
 	images   *library.Library   // nil without a store
 	reading  reading            // who reads images
+	windows  windowsFiles       // what Windows' boot managers and its agent read
 	// reloading lets one at a time replace current.
 	reloading sync.Mutex
 }
@@ -88,6 +89,7 @@ func Serve(ctx context.Context, opts Options) error {
 		return err
 	}
 	s := &Server{opts: opts, started: time.Now(), boots: boots.NewMemory(), asked: upstream.NewTable(), learned: learn.New()}
+	s.openWindows(loaded)
 	s.clock = lease.NewClock(lease.HostTime(), func() time.Duration { return s.current.Load().Policy.LongestLease() })
 	if s.ifaces, err = netio.NewDirectory(loaded.Config.Server.Interfaces, time.Now); err != nil {
 		return err
@@ -144,7 +146,7 @@ func (s *Server) use(l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	at := &site.Site{Policy: l.Policy, Programs: l.Programs, Images: imageReaders{images, s}, Boots: s.boots, Started: s.started}
+	at := &site.Site{Policy: l.Policy, Programs: l.Programs, Images: imageReaders{images, s}, Boots: s.boots, Started: s.started, Windows: s.windows.of()}
 	if s.machines != nil {
 		if err := s.machines.Configure(context.Background(), l.Config.Machines); err != nil {
 			return err
@@ -219,6 +221,7 @@ func (s *Server) listen(ctx context.Context, l *Loaded) ([]service, error) {
 	if s.machines != nil {
 		all = append(all, service{serve: s.followMachines})
 	}
+	all = append(all, service{serve: s.windows.sums.Run})
 	if s.images != nil {
 		all = append(all, service{line: "images in " + s.images.Folder, serve: s.followImages})
 	}
@@ -292,6 +295,7 @@ func (s *Server) run(ctx context.Context, services []service) error {
 	go paceGC(ctx)
 	go s.reloads(ctx)
 	go s.prefetch(ctx)
+	go s.prepareOrdered(ctx)
 	var errs []error
 	for range services {
 		errs = append(errs, <-ended)

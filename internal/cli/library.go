@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,22 @@ type libraryInfo struct {
 	Hidden  bool        `json:"hidden"`
 	Added   string      `json:"added"` // RFC 3339, UTC
 	By      string      `json:"by"`
+	// Warnings are what people should know of what was recognised.
+	Warnings []string `json:"warnings,omitempty"`
+	// Editions are what machines can be installed with, of Windows.
+	Editions []editionInfo `json:"editions,omitempty"`
+}
+
+// editionInfo is one edition of a Windows image, in the shape that programs
+// read.
+type editionInfo struct {
+	Number    int      `json:"number"` // what hobnail machines install --edition takes, as well as name and id
+	Name      string   `json:"name"`
+	ID        string   `json:"id,omitempty"`
+	Arch      string   `json:"arch,omitempty"`
+	Version   string   `json:"version,omitempty"`
+	Languages []string `json:"languages"`
+	Size      int64    `json:"size"` // octets when it is laid out; 0: not told
 }
 
 type checkInfo struct {
@@ -55,6 +72,11 @@ func describeAdded(i library.Image) imageInfo {
 	info := imageInfo{Name: i.Name, Title: i.Shown(), Source: "library", InitrdNames: []string{}, Files: []fileInfo{}, Library: l}
 	if i.Found != nil {
 		info.Arch, l.System, l.Version = i.Found.CPU, i.Found.System, i.Found.Version
+	}
+	detail := app.Detail(i)
+	l.Warnings = detail.Warnings
+	for _, e := range detail.Editions {
+		l.Editions = append(l.Editions, editionInfo{e.Index, e.Name, e.ID, string(e.CPU), e.Version, append([]string{}, e.Languages...), e.Size})
 	}
 	for _, c := range i.Checks {
 		l.Checks = append(l.Checks, checkInfo(c))
@@ -100,12 +122,33 @@ func printLibrary(out io.Writer, l libraryInfo) {
 	printRow(out, "problem", l.Problem)
 	printRow(out, "brought from", plain(l.URL))
 	printRow(out, "added", l.Added+" by "+l.By)
+	for _, text := range l.Warnings {
+		printRow(out, "note", text)
+	}
+	printEditions(out, l.Editions)
 	if len(l.Checks) > 0 {
 		fmt.Fprintln(out, "checks")
 	}
 	for _, c := range l.Checks {
 		fmt.Fprintf(out, "  %s\n", c)
 	}
+}
+
+func printEditions(out io.Writer, all []editionInfo) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "editions")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  NUMBER\tNAME\tID\tARCH\tVERSION\tLANGUAGES\tGB")
+	for _, e := range all {
+		size := ""
+		if e.Size > 0 {
+			size = fmt.Sprintf("%.1f", float64(e.Size)/1e9)
+		}
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %d\t%s\t%s\t%s\t%s\t%s\t%s", e.Number, plain(e.Name), plain(e.ID), e.Arch, e.Version, plain(strings.Join(e.Languages, " ")), size), "\t"))
+	}
+	w.Flush() // to what printed the rows above
 }
 
 // String is a check as a line of text.
@@ -225,6 +268,9 @@ func showAdded(cmd *cobra.Command, results []library.Result, asJSON bool) error 
 		}
 		if l.Unknown != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s was not recognised: %s\n", i.Name, l.Unknown)
+		}
+		for _, text := range l.Warnings {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s: %s\n", i.Name, text)
 		}
 	}
 	return nil

@@ -214,8 +214,11 @@ func newMachinesInstall(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !loaded.HasImage(o.Image) {
-				return fmt.Errorf("there is no image %s; hobnail images list names them all", plain(o.Image))
+			if err := loaded.CheckInstall(o.Image, o.Edition); err != nil {
+				return err
+			}
+			if w := loaded.InstallWarning(o.Image); w != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: image %s: %s\n", o.Image, w)
 			}
 			return install(cmd, loaded, o)
 		},

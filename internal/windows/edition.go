@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"hobnail/internal/model"
 )
@@ -82,7 +83,17 @@ func Warning(installWIM string) string {
 func names(all []model.Edition) string {
 	words := make([]string, len(all))
 	for i, e := range all {
-		words[i] = fmt.Sprintf("%d %s", e.Index, e.Name)
+		words[i] = fmt.Sprintf("%d %s", e.Index, printable(e.Name))
 	}
 	return strings.Join(words, ", ")
+}
+
+// printable is a text out of a WIM, as it may stand on a screen.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
