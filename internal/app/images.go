@@ -25,8 +25,8 @@ func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 		}
 		for _, f := range image.Files(img) {
 			switch {
-			case f.Inside != "":
-				inside[f.Name] = volume.Inner{Image: img.Name, Path: f.Inside}
+			case f.Inside != "" || f.Member != "":
+				inside[f.Name] = volume.Inner{Image: img.Name, Path: f.Inside, Member: f.Member}
 			case strings.Contains(f.Path, "://"):
 				remote[f.Name] = f.Path
 			default:

@@ -201,26 +201,65 @@ func libraryImage(i library.Image) (img model.Image, why string) {
 	if a := i.Edits.Answer; a != nil {
 		img.Answer = *a
 	}
-	switch r.Way {
+	if r.Way == image.WayWIM {
+		img.InstallWIM, img.Editions = r.InstallImage, editions(r)
+	}
+	img.Firmware = onlyFirmware(r.Found)
+	way := r.Way
+	if img.Firmware == model.FirmwareBIOS {
+		way = r.WayOf(model.FirmwareBIOS)
+	}
+	start, why := startOf(r.Found, way)
+	img.Way, img.Kernel, img.Initrd = start.Way, start.Kernel, start.Initrd
+	if why != "" || img.Firmware != "" || r.BIOS == "" || r.BIOS == r.Way {
+		return img, why
+	}
+	bios, why := startOf(r.Found, r.BIOS)
+	img.BIOS = &bios
+	return img, why
+}
+
+// onlyFirmware is the only kind of firmware that starts an image; empty where
+// both do.
+func onlyFirmware(f image.Found) model.Firmware {
+	switch {
+	case f.WayOf(model.FirmwareBIOS) == image.WayNone:
+		return model.FirmwareUEFI
+	case f.WayOf(model.FirmwareUEFI) == image.WayNone:
+		return model.FirmwareBIOS
+	}
+	return ""
+}
+
+// startOf is how an image starts one way; why says what hinders it.
+func startOf(f image.Found, way image.Way) (s model.Start, why string) {
+	switch way {
 	case image.WayLinux:
-		img.Kernel = inVolume(r.Kernel)
-		for _, f := range r.Initrd {
-			img.Initrd = append(img.Initrd, inVolume(f))
+		s.Kernel = inVolume(f.Kernel)
+		for _, name := range f.Initrd {
+			s.Initrd = append(s.Initrd, inVolume(name))
 		}
-		if r.Package != "" && !exists(r.Kernel) {
-			return img, fmt.Sprintf("its kernel comes with the Debian package %s, which is not installed on this host", r.Package)
+		if f.ISOInitrd {
+			s.Initrd = append(s.Initrd, model.Packed+image.ISOName)
+		}
+		if f.Package != "" && !exists(f.Kernel) {
+			why = fmt.Sprintf("its kernel comes with the Debian package %s, which is not installed on this host", f.Package)
 		}
 	case image.WayEFI:
-		img.Way, img.Kernel = model.WayEFI, inVolume(r.EFI)
+		s.Way, s.Kernel = model.WayEFI, inVolume(f.EFI)
+	case image.WayESXi:
+		s.Way, s.Kernel = model.WayESXi, inVolume(f.EFI)
+		if f.EFI == "" {
+			why = "it has no program for UEFI, and the one for BIOS needs a loader that hobnail does not have"
+		}
 	case image.WaySANBoot:
-		img.Way, img.Kernel = model.WaySANBoot, model.WholeVolume
+		s.Way, s.Kernel = model.WaySANBoot, model.WholeVolume
 	case image.WayWIM:
-		img.Way, img.Kernel = model.WayWindows, model.Inside+r.WIM // the volume itself where it is the WIM
-		img.InstallWIM, img.Editions = r.InstallImage, editions(r)
+		s.Way, s.Kernel = model.WayWindows, model.Inside+f.WIM // the volume itself where it is the WIM
 	default:
-		return img, "nothing is known that starts it from the network"
+		why = "nothing is known that starts it from the network"
 	}
-	return img, ""
+	return s, why
 }
 
 // editions are those that a machine can be installed with.

@@ -217,10 +217,13 @@ func refusalOf(p nbp.Program) string {
 func fileRoles(l *Loaded) map[string]model.FileRole {
 	roles := map[string]model.FileRole{}
 	for _, img := range l.Images {
-		kernel, initrd := image.Names(img)
-		roles[kernel], roles[orderedName(kernel)] = model.RoleKernel, model.RoleKernel
-		for _, n := range initrd {
-			roles[n], roles[orderedName(n)] = model.RoleInitrd, model.RoleInitrd
+		bios, _ := img.On(model.ArchBIOS)
+		for _, start := range []model.Image{img, bios} {
+			kernel, initrd := image.Names(start)
+			roles[kernel], roles[orderedName(kernel)] = model.RoleKernel, model.RoleKernel
+			for _, n := range initrd {
+				roles[n], roles[orderedName(n)] = model.RoleInitrd, model.RoleInitrd
+			}
 		}
 	}
 	return roles

@@ -77,7 +77,13 @@ func (w *grubWriter) choice() {
 func (w *grubWriter) boot(e Entry, indent string) {
 	w.linef("%secho %s", indent, grubWord("Starting "+e.title()))
 	if e.Way == model.WayEFI || e.Way == model.WayWindows {
-		w.linef("%sif chainloader /%s; then", indent, fileName(e.Kernel))
+		chain := []string{"chainloader", "/" + fileName(e.Kernel)}
+		if e.Way == model.WayEFI { // Windows' boot manager takes none; they are wimboot's
+			for _, word := range kernelWords(e.Cmdline) {
+				chain = append(chain, grubWord(word))
+			}
+		}
+		w.linef("%sif %s; then", indent, strings.Join(chain, " "))
 		w.linef("%s  boot", indent)
 		w.linef("%sfi", indent)
 		w.linef("%sfailed", indent)

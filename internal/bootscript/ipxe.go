@@ -96,7 +96,7 @@ func (w *ipxeWriter) boot(e Entry) {
 	w.line("echo Starting ", ipxeText(e.title()))
 	w.line("imgfree")
 	switch e.Way {
-	case model.WayEFI:
+	case model.WayEFI, model.WayESXi:
 		w.line("chain --autofree ", w.url(e.Kernel), w.arguments(e), " || goto failed")
 		return
 	case model.WaySANBoot:

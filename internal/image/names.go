@@ -7,6 +7,7 @@ package image
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"hobnail/internal/model"
@@ -22,6 +23,9 @@ type FileRef struct {
 	// Inside is where the file lies in the volume that Path is; empty where Path
 	// is the file itself.
 	Inside string
+	// Member is the name of the volume in the cpio archive that the file is;
+	// empty where it is none.
+	Member string
 }
 
 // VolumeName is the name of an image's volume in the tree, and VolumePrefix
@@ -35,32 +39,57 @@ const VolumePrefix = "iso/"
 // of the last part of its path or URL, in letters, digits and ._+~- only, for
 // not every loader takes others; where two would be alike (initrd.gz of two
 // folders), the later one gets its position in front.
+//
+// Those of another start under BIOS come last, where they are others.
 func Files(img model.Image) []FileRef {
-	paths := append([]string{img.Kernel}, img.Initrd...)
-	refs := make([]FileRef, len(paths))
-	taken := map[string]bool{}
-	for i, p := range paths {
-		inside, isInside := strings.CutPrefix(p, model.Inside)
-		if isInside && inside == "" {
-			refs[i] = FileRef{Name: VolumeName(img.Name), Path: img.Volume}
-			continue
-		}
-		name := baseName(strings.TrimPrefix(p, model.Inside))
-		for taken[name] {
-			name = fmt.Sprintf("%d-%s", i, name)
-		}
-		taken[name] = true
-		refs[i] = FileRef{Name: Prefix + img.Name + "/" + name, Path: p}
-		if isInside {
-			refs[i].Path, refs[i].Inside = img.Volume, inside
+	refs := filesOf(img)
+	if img.BIOS == nil {
+		return refs
+	}
+	other, _ := img.On(model.ArchBIOS)
+	for _, f := range filesOf(other) {
+		if !slices.Contains(refs, f) {
+			refs = append(refs, f)
 		}
 	}
 	return refs
 }
 
-// Names gives the names of the kernel and of the initial RAM disks.
+// filesOf is Files of one start.
+func filesOf(img model.Image) []FileRef {
+	paths := append([]string{img.Kernel}, img.Initrd...)
+	refs := make([]FileRef, len(paths))
+	taken := map[string]bool{}
+	for i, p := range paths {
+		refs[i] = FileRef{Path: p}
+		inside, isInside := strings.CutPrefix(p, model.Inside)
+		switch member, packed := strings.CutPrefix(p, model.Packed); {
+		case isInside && inside == "":
+			refs[i] = FileRef{Name: VolumeName(img.Name), Path: img.Volume}
+			continue
+		case isInside && img.Way == model.WayESXi:
+			// It looks beside itself for more.
+			refs[i] = FileRef{Name: VolumePrefix + img.Name + "/" + inside, Path: img.Volume, Inside: inside}
+			continue
+		case isInside:
+			refs[i].Path, refs[i].Inside, p = img.Volume, inside, inside
+		case packed:
+			refs[i].Path, refs[i].Member, p = img.Volume, member, member
+		}
+		name := baseName(p)
+		for taken[name] {
+			name = fmt.Sprintf("%d-%s", i, name)
+		}
+		taken[name] = true
+		refs[i].Name = Prefix + img.Name + "/" + name
+	}
+	return refs
+}
+
+// Names gives the names of the kernel and of the initial RAM disks. Of an
+// image that starts otherwise under BIOS, model.Image.On gives whose.
 func Names(img model.Image) (kernel string, initrd []string) {
-	files := Files(img)
+	files := filesOf(img)
 	for _, f := range files[1:] {
 		initrd = append(initrd, f.Name)
 	}

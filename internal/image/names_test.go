@@ -72,3 +72,56 @@ func TestNamesProperties(t *testing.T) {
 		}
 	})
 }
+
+// Files of a start under BIOS that are others than those of UEFI are named too,
+// and of one name they are one file.
+func TestFilesOfTwoStarts(t *testing.T) {
+	img := model.Image{
+		Name: "x", CPU: model.CPUX64, Volume: "/srv/x.iso", Way: model.WayEFI, Kernel: "inside:memtest.efi",
+		BIOS: &model.Start{Kernel: "inside:memtest.bin", Initrd: []string{"inside:memtest.efi"}},
+	}
+	want := []FileRef{
+		{Name: "img/x/memtest.efi", Path: "/srv/x.iso", Inside: "memtest.efi"},
+		{Name: "img/x/memtest.bin", Path: "/srv/x.iso", Inside: "memtest.bin"},
+	}
+	if diff := cmp.Diff(want, Files(img)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	bios, _ := img.On(model.ArchBIOS)
+	if kernel, initrd := Names(bios); kernel != "img/x/memtest.bin" || len(initrd) != 1 || initrd[0] != "img/x/memtest.efi" {
+		t.Errorf("under BIOS: %s, %v", kernel, initrd)
+	}
+}
+
+// What two starts have under one name must be one file: there is one tree.
+func TestStartsOfARowDoNotCollide(t *testing.T) {
+	for _, s := range samples() {
+		f := recognise(t, s.fsys(), s.label)
+		if f.BIOS == "" || f.BIOS == f.Way {
+			continue
+		}
+		for _, p := range append([]string{f.Kernel}, f.Initrd...) {
+			if baseName(p) == baseName(f.EFI) && p != f.EFI {
+				t.Errorf("%s: %s and %s have one name", s.name, p, f.EFI)
+			}
+		}
+	}
+}
+
+// A whole volume as an initial RAM disk has the name that its initramfs looks
+// for, and a program that looks beside itself lies among the image's files.
+func TestNamesOfVolumes(t *testing.T) {
+	img := model.Image{Name: "x", Volume: "/srv/x.iso", Kernel: "inside:boot/linux26", Initrd: []string{"inside:boot/initrd.img", model.Packed + ISOName}}
+	want := []FileRef{
+		{Name: "img/x/linux26", Path: "/srv/x.iso", Inside: "boot/linux26"},
+		{Name: "img/x/initrd.img", Path: "/srv/x.iso", Inside: "boot/initrd.img"},
+		{Name: "img/x/proxmox.iso", Path: "/srv/x.iso", Member: "proxmox.iso"},
+	}
+	if diff := cmp.Diff(want, Files(img)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	esxi := model.Image{Name: "x", Volume: "/srv/x.iso", Way: model.WayESXi, Kernel: "inside:EFI/BOOT/BOOTX64.EFI"}
+	if kernel, _ := Names(esxi); kernel != "iso/x/EFI/BOOT/BOOTX64.EFI" {
+		t.Errorf("mboot is %s", kernel)
+	}
+}

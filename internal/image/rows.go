@@ -55,10 +55,10 @@ func otherSystems() []row {
 			files:   []file{need("", "boot.cfg"), need("kernel", "mboot.c32"), maybe("efi", "EFI/BOOT/BOOTX64.EFI")},
 			clues:   []clue{{[]string{"boot.cfg"}, []string{"modules="}}},
 			cmdline: "-c " + inside + "/boot.cfg", install: "-c " + answer + "boot.cfg",
-			answer: AnswerKickstart, way: WayESXi, loaders: httpLoaders, firmware: both, cpu: model.CPUX64,
+			answer: AnswerKickstart, way: WayESXi, loaders: httpLoaders, firmware: uefi, cpu: model.CPUX64,
 			secureBoot: "unknown: the image's boot program is signed, whether the firmware knows by whom was not tried",
 			needs:      "8 GB of RAM",
-			warnings:   []string{"boot.cfg has to be served with our address in it: see ESXiBootConfig"},
+			warnings:   []string{"under BIOS it needs an old PXELINUX, which hobnail does not have: it starts under UEFI alone"},
 			tried:      TriedReading, title: esxiTitle,
 		},
 		{

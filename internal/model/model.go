@@ -177,13 +177,17 @@ type Image struct {
 	Cmdline string   // template over the machine; see package bootscript
 	Source  string   // "hobnail.toml:31", or the Debian package it was found in
 
-	Volume  string // the file on this host that the image is: an ISO, a WIM; empty: there is none
-	Way     Way    // how it is started; empty: as Linux
-	Install string // command line of an install without questions; empty: there is none
-	Answer  string // what kind of answer file such an install reads
-	System  string // what it was recognised as, a row of the table of systems
-	Version string // of the system
-	Hidden  bool   // not in menus; rules and orders may name it
+	Volume string // the file on this host that the image is: an ISO, a WIM; empty: there is none
+	Way    Way    // how it is started; empty: as Linux
+	// BIOS is how it starts under BIOS, where that is another way. Its files
+	// have other last names than Kernel and Initrd, or are the same.
+	BIOS     *Start
+	Firmware Firmware // that alone starts it, FirmwareBIOS or FirmwareUEFI; empty: all do
+	Install  string   // command line of an install without questions; empty: there is none
+	Answer   string   // what kind of answer file such an install reads
+	System   string   // what it was recognised as, a row of the table of systems
+	Version  string   // of the system
+	Hidden   bool     // not in menus; rules and orders may name it
 
 	// Of Windows.
 	Editions   []Edition // what a machine can be installed with
@@ -209,6 +213,39 @@ const Inside = "inside:"
 // WholeVolume as a path means the volume itself.
 const WholeVolume = Inside
 
+// Packed begins a path that means the volume as the only file of a cpio
+// archive, which an initramfs then has under the name behind it:
+// "packed:proxmox.iso".
+const Packed = "packed:"
+
+// Start is a way to start an image, with its files as Image has them.
+type Start struct {
+	Way    Way
+	Kernel string
+	Initrd []string
+}
+
+// On gives an image as machines of an architecture start it; ok is false where
+// they cannot. Nothing is known against an architecture that is not known.
+func (i Image) On(a Arch) (img Image, ok bool) {
+	if a == "" {
+		return i, true
+	}
+	if a == ArchBIOS && i.BIOS != nil {
+		i.Way, i.Kernel, i.Initrd = i.BIOS.Way, i.BIOS.Kernel, i.BIOS.Initrd
+	}
+	i.BIOS = nil
+	switch i.Firmware {
+	case FirmwareBIOS:
+		ok = a == ArchBIOS
+	case FirmwareUEFI:
+		ok = a.UEFI()
+	default:
+		ok = true
+	}
+	return i, ok && a.Runs(i.CPU)
+}
+
 // Way is how a loader starts an image.
 type Way string
 
@@ -218,7 +255,11 @@ const (
 	WayEFI     Way = "efi"     // a program of UEFI, Kernel
 	WaySANBoot Way = "sanboot" // iPXE has the firmware read the volume as a disk
 	WayWindows Way = "windows" // Windows' boot manager, or wimboot, with boot.wim
+	WayESXi    Way = "esxi"    // VMware's mboot, which reads a boot.cfg that we write and loads by iPXE
 )
+
+// IPXEOnly reports whether iPXE alone can start an image this way.
+func (w Way) IPXEOnly() bool { return w == WaySANBoot || w == WayESXi }
 
 // Machine is a device that a person has named.
 type Machine struct {

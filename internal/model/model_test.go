@@ -118,3 +118,37 @@ func TestJunkUUIDs(t *testing.T) {
 		t.Error("a Dell's UUID is taken for one that many boards share")
 	}
 }
+
+// TestImageOn: an image starts on some machines, and on some in another way.
+func TestImageOn(t *testing.T) {
+	memtest := model.Image{CPU: model.CPUX64, Way: model.WayEFI, Kernel: "a.efi", BIOS: &model.Start{Kernel: "a.bin"}}
+	linux := model.Image{CPU: model.CPUX64, Kernel: "linux"}
+	uefi := model.Image{CPU: model.CPUX64, Kernel: "a.efi", Way: model.WayEFI, Firmware: model.FirmwareUEFI}
+	bios := model.Image{CPU: model.CPUX64, Kernel: "a.bin", Firmware: model.FirmwareBIOS}
+	arm := model.Image{CPU: model.CPUARM64, Kernel: "linux"}
+	for _, tc := range []struct {
+		name   string
+		img    model.Image
+		arch   model.Arch
+		way    model.Way
+		kernel string
+		ok     bool
+	}{
+		{"the program of UEFI", memtest, model.ArchX64, model.WayEFI, "a.efi", true},
+		{"the kernel of BIOS", memtest, model.ArchBIOS, model.WayLinux, "a.bin", true},
+		{"one way for both, UEFI", linux, model.ArchX64, model.WayLinux, "linux", true},
+		{"one way for both, BIOS", linux, model.ArchBIOS, model.WayLinux, "linux", true},
+		{"UEFI alone", uefi, model.ArchX64, model.WayEFI, "a.efi", true},
+		{"UEFI alone, not by BIOS", uefi, model.ArchBIOS, model.WayEFI, "a.efi", false},
+		{"BIOS alone", bios, model.ArchBIOS, model.WayLinux, "a.bin", true},
+		{"BIOS alone, not by UEFI", bios, model.ArchX64, model.WayLinux, "a.bin", false},
+		{"another processor", arm, model.ArchX64, model.WayLinux, "linux", false},
+		{"its processor", arm, model.ArchARM64, model.WayLinux, "linux", true},
+		{"a machine of which nothing is known", uefi, "", model.WayEFI, "a.efi", true},
+	} {
+		got, ok := tc.img.On(tc.arch)
+		if got.Way != tc.way || got.Kernel != tc.kernel || ok != tc.ok {
+			t.Errorf("%s: %q %s, %v; want %q %s, %v", tc.name, got.Way, got.Kernel, ok, tc.way, tc.kernel, tc.ok)
+		}
+	}
+}

@@ -46,7 +46,7 @@ boot = "debian-12"
 		{"a rule still chooses the boot program", "[[rule]]\nloader = \"ipxe\"\n", policy.Known{Order: install}, asks(lab2, x64), "debian-12", true, false, "matches: boot program ipxe"},
 		{"after the end the machine's own disk starts, whatever its target is", named, policy.Known{Order: over}, asks(lab1, x64), "local", false, true, "it was installed"},
 		{"an order for an image that is gone installs nothing", "", policy.Known{Order: policy.Order{State: policy.OrderInstall, Image: "plan-9", Why: "an install is armed"}}, asks(lab2, x64), "local", false, false, "image plan-9 is not there: the local disk"},
-		{"an order for another processor installs nothing", "", policy.Known{Order: install}, asks(lab2, arm), "local", false, false, "is for x64 processors: the local disk"},
+		{"an order for another processor installs nothing", "", policy.Known{Order: install}, asks(lab2, arm), "local", false, false, "is for x64 processors and cannot run on uefi-arm64: the local disk"},
 		{"a machine of the registry has its target", "", policy.Known{Machine: registered}, asks(lab2, x64), "local", false, false, "machine lab-02 boots local"},
 		{"a configured machine comes before one of the registry", named, policy.Known{Machine: registered}, asks(lab1, x64), "debian-12", false, false, "machine lab-01 boots debian-12"},
 		{"a denied machine gets no answer", "", policy.Known{Denied: true}, asks(lab2, x64), "deny", false, false, "somebody denied this machine"},

@@ -52,7 +52,7 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 		d.Boot = uboot(d, f)
 		return true
 	}
-	prog, ok := v.program(d, f, c.loader)
+	prog, ok := v.program(d, f, c)
 	if !ok {
 		return false
 	}
@@ -157,7 +157,7 @@ func (v View) url(d *Decision, path string) string {
 
 // program picks the boot program: the first of the client's architectures for
 // which there is one, of the kind that was chosen or that fits the mode.
-func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, bool) {
+func (v View) program(d *Decision, f *classify.Facts, c choice) (Program, bool) {
 	switch {
 	case f.Arch == "" && f.ArchName == "":
 		d.ignore("architecture", "RFC 4578 section 2.1", "the client names no architecture that can be read")
@@ -167,18 +167,18 @@ func (v View) program(d *Decision, f *classify.Facts, loader string) (Program, b
 		return Program{}, false
 	}
 	for _, arch := range archs(f) {
-		if p, ok := v.programFor(d, arch, f, loader); ok {
+		if p, ok := v.programFor(d, arch, f, c); ok {
 			return p, true
 		}
 	}
-	m := v.missing(f.Arch, d.Mode, loader, f.Class == classify.ClassHTTP)
+	m := v.missing(f.Arch, d.Mode, c.loader, f.Class == classify.ClassHTTP)
 	d.ignore("boot-program", "built-in", "%s", m)
 	d.Missing = &m
 	return Program{}, false
 }
 
-func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader string) (Program, bool) {
-	http := f.Class == classify.ClassHTTP
+func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, c choice) (Program, bool) {
+	http, loader := f.Class == classify.ClassHTTP, c.loader
 	if http && (loader == LoaderShim || loader == LoaderGRUB || loader == LoaderGRUBProxy) {
 		loader = LoaderRAMDisk
 	}
@@ -197,8 +197,23 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 		d.because("boot-program", v.Policy.programs.Folder, "%s is the user's own program for %s", p.File, arch)
 		return p, true
 	}
+	kinds := preference(arch, d.Mode, http)
+	if img, ok := v.needsIPXE(c.target, arch); ok {
+		// Nothing that Secure Boot accepts can start it, so nothing is lost where
+		// it is on: the others would show a menu without it.
+		slices.SortStableFunc(kinds, func(a, b string) int {
+			switch x, y := startsIPXE(a), startsIPXE(b); {
+			case x == y:
+				return 0
+			case x:
+				return -1
+			}
+			return 1
+		})
+		d.because("boot-program", img.Source, "image %s is started by iPXE alone, so iPXE comes first; where Secure Boot is on, the firmware refuses one that is not signed", img.Name)
+	}
 	var refused []Refused
-	for _, kind := range preference(arch, d.Mode, http) {
+	for _, kind := range kinds {
 		refused = append(refused, v.Policy.refusedOf(arch, kind)...)
 		if p, ok := v.Policy.findProgram(arch, kind); ok {
 			for _, r := range refused {
@@ -209,6 +224,17 @@ func (v View) programFor(d *Decision, arch model.Arch, f *classify.Facts, loader
 		}
 	}
 	return Program{}, false
+}
+
+// needsIPXE gives the image that a target is, if iPXE alone can start it on an
+// architecture.
+func (v View) needsIPXE(target string, arch model.Arch) (model.Image, bool) {
+	img, ok := v.Policy.Image(target)
+	if !ok || !arch.UEFI() {
+		return img, false // a BIOS gets iPXE in any case
+	}
+	img, ok = img.On(arch)
+	return img, ok && img.Way.IPXEOnly()
 }
 
 // preference orders the kinds of boot program for an architecture. Where we

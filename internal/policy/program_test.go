@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hobnail/internal/classify"
+	"hobnail/internal/config"
 	"hobnail/internal/model"
 	"hobnail/internal/policy"
 	"hobnail/internal/wire/dhcp4"
@@ -317,5 +318,56 @@ func TestIPXEIsNeverHandedItself(t *testing.T) {
 	d := newWorld(t, "[[rule]]\nloader = \"pxelinux\"\n").Decide(noon, asks(lab1, boots(model.ArchBIOS, model.FirmwareBIOS), iPXE))
 	if onlyFile(d.Boot) != "pxelinux.0" {
 		t.Errorf("iPXE where pxelinux is chosen gets %+v, want pxelinux.0", d.Boot)
+	}
+}
+
+// TestImageThatOnlyIPXEStarts: GRUB, which a UEFI machine gets otherwise, shows
+// a menu without it.
+func TestImageThatOnlyIPXEStarts(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		conf     string
+		arch     model.Arch
+		firmware model.Firmware
+		have     []policy.Program
+		want     string
+		says     bool // why iPXE
+	}{
+		{"by UEFI it is iPXE", "", model.ArchX64, model.FirmwareUEFI, everything[:], "snponly.efi", true},
+		{"by HTTP it is iPXE", "", model.ArchX64, model.FirmwareHTTP, everything[:], "snponly.efi", true},
+		{"under BIOS it is iPXE in any case", "", model.ArchBIOS, model.FirmwareBIOS, everything[:], "undionly.kpxe", false},
+		{"signed iPXE before one that is not", "", model.ArchX64, model.FirmwareUEFI,
+			append([]policy.Program{{Arch: model.ArchX64, Loader: policy.LoaderIPXEShim, File: "ipxe-shim.efi"}}, everything[:]...), "ipxe-shim.efi", true},
+		{"what a rule says stands", "[[rule]]\nmatch = { arch = \"uefi-x64\" }\nloader = \"shim\"\n", model.ArchX64, model.FirmwareUEFI, everything[:], "shimx64.efi", false},
+		{"without an iPXE it is what there is", "", model.ArchX64, model.FirmwareUEFI,
+			[]policy.Program{{Arch: model.ArchX64, Loader: policy.LoaderShim, File: "shimx64.efi"}}, "shimx64.efi", true},
+	} {
+		cfg, faults := config.Parse("hobnail.toml", []byte(serverSite+tc.conf+"[[machine]]\nname = \"one\"\nmac = \""+string(lab1)+"\"\nboot = \"debian-12\"\n"))
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		w := newWorld(t, serverSite)
+		w.Policy = policy.Compile(cfg, []model.Image{{Name: "debian-12", CPU: model.CPUX64, Way: model.WaySANBoot, Source: "image library"}}, programs(tc.have...))
+		d := w.Decide(noon, asks(lab1, boots(tc.arch, tc.firmware)))
+		if got := onlyFile(d.Boot); got != tc.want || hasReason(d, "started by iPXE alone") != tc.says {
+			t.Errorf("%s: %s, %+v; want %s", tc.name, got, d.Reasons(), tc.want)
+		}
+	}
+}
+
+// TestImageOfTheOtherFirmware: it is not started, and the menu does not show
+// it.
+func TestImageOfTheOtherFirmware(t *testing.T) {
+	w := newWorld(t, serverSite+"[[machine]]\nname = \"one\"\nmac = \""+string(lab1)+"\"\nboot = \"debian-12\"\n")
+	w.Policy = policy.Compile(w.Policy.Config, []model.Image{{Name: "debian-12", CPU: model.CPUX64, Firmware: model.FirmwareUEFI, Source: "image library"}}, programs(everything[:]...))
+	d := w.Decide(noon, asks(lab1, boots(model.ArchBIOS, model.FirmwareBIOS)))
+	if d.Target != model.TargetMenu || !hasReason(d, "image debian-12 starts under UEFI alone and cannot on bios: the menu instead") {
+		t.Errorf("target %s, %+v", d.Target, d.Reasons())
+	}
+	if s := w.Script(asks(lab1, boots(model.ArchBIOS, model.FirmwareBIOS))); len(s.Images) > 0 {
+		t.Errorf("the menu has %+v", s.Images)
+	}
+	if s := w.Script(asks(lab1, boots(model.ArchX64, model.FirmwareUEFI))); s.Target != "debian-12" || len(s.Images) != 1 {
+		t.Errorf("under UEFI: %s, %+v", s.Target, s.Images)
 	}
 }

@@ -23,7 +23,7 @@ func (v View) Script(f *classify.Facts) Script {
 	v.choose(&d, f)
 	s := Script{Target: d.Target, Install: d.Install, Over: d.Over, Machine: d.Machine, Reasons: d.Reasons()}
 	for _, img := range v.Policy.images {
-		if (f.Arch == "" || f.Arch.Runs(img.CPU)) && (!img.Hidden || img.Name == s.Target) {
+		if misfit(img, f.Arch) == "" && (!img.Hidden || img.Name == s.Target) {
 			s.Images = append(s.Images, img)
 		}
 	}

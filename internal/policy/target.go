@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+
 	"hobnail/internal/classify"
 	"hobnail/internal/config"
 	"hobnail/internal/model"
@@ -44,8 +46,8 @@ func (v View) choose(d *Decision, f *classify.Facts) choice {
 	if c.target == "" {
 		v.fallback(d, &c)
 	}
-	if img, ok := v.Policy.Image(c.target); ok && f.Arch != "" && !f.Arch.Runs(img.CPU) {
-		d.because("image", img.Source, "image %s is for %s processors and cannot run on %s: the menu instead", img.Name, img.CPU, f.Arch)
+	if img, ok := v.Policy.Image(c.target); ok && misfit(img, f.Arch) != "" {
+		d.because("image", img.Source, "%s: the menu instead", misfit(img, f.Arch))
 		c.target = model.TargetMenu
 	} else if !ok && !standing(c.target) {
 		d.because("image", "built-in", "image %s is not there: the menu instead", c.target)
@@ -117,8 +119,8 @@ func (v View) ordered(d *Decision, c *choice, f *classify.Facts, known *Known) b
 		switch {
 		case !ok:
 			d.because("install", known.At, "%s, but image %s is not there: the local disk", o.Why, o.Image)
-		case f.Arch != "" && !f.Arch.Runs(img.CPU):
-			d.because("install", known.At, "%s, but image %s is for %s processors: the local disk", o.Why, o.Image, img.CPU)
+		case misfit(img, f.Arch) != "":
+			d.because("install", known.At, "%s, but %s: the local disk", o.Why, misfit(img, f.Arch))
 		default:
 			c.target, d.Install = o.Image, true
 		}
@@ -131,6 +133,18 @@ func (v View) ordered(d *Decision, c *choice, f *classify.Facts, known *Known) b
 	v.applyRules(d, c, f)
 	c.target = own
 	return true
+}
+
+// misfit says why machines of an architecture cannot start an image; empty
+// where they can, as far as is known.
+func misfit(img model.Image, a model.Arch) string {
+	switch _, ok := img.On(a); {
+	case ok:
+		return ""
+	case !a.Runs(img.CPU):
+		return fmt.Sprintf("image %s is for %s processors and cannot run on %s", img.Name, img.CPU, a)
+	}
+	return fmt.Sprintf("image %s starts under %s alone and cannot on %s", img.Name, map[model.Firmware]string{model.FirmwareBIOS: "BIOS", model.FirmwareUEFI: "UEFI"}[img.Firmware], a)
 }
 
 func (v View) fallback(d *Decision, c *choice) {

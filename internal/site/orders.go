@@ -87,6 +87,7 @@ func (s *Site) begin(ctx context.Context, m *bootscript.Menu, script policy.Scri
 		m.Direct = model.TargetLocal
 		return nil
 	}
+	img, _ = img.On(f.Arch)
 	base := InstallPrefix + a.Token + "/"
 	cmdline := img.Install
 	if cmdline == "" {
@@ -124,7 +125,12 @@ func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest strin
 	if !ok {
 		return nil, bootfile.ErrNotFound
 	}
+	who := s.Boots.ByAddr(r.Client.Addr())
 	if img, ok := s.Policy.Image(a.Image); ok && img.Way != model.WayWindows { // those are below win/
+		img, _ = img.On(who.Arch)
+		if img.Way == model.WayESXi && strings.EqualFold(file, esxiConfig) {
+			return s.esxi(ctx, r, name, img, esxiHandsFree(s.server(r).URL+"/"+InstallPrefix+token))
+		}
 		kernel, initrd := image.Names(img)
 		for i, n := range append([]string{kernel}, initrd...) {
 			if path.Base(n) != file {
@@ -143,7 +149,6 @@ func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest strin
 			return f, err
 		}
 	}
-	who := s.Boots.ByAddr(r.Client.Addr())
 	facts := factsOf(who)
 	b, err := s.Orders.Answer(ctx, token, file, s.server(r), bootscript.Machine{
 		Name: a.Machine, MAC: facts.MAC, UUID: facts.UUID, Arch: facts.Arch, Address: r.Client.Addr().Unmap(),

@@ -66,6 +66,9 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		return nil, bootfile.ErrNotFound
 	}
 	if ofImages(name) {
+		if img, ok := s.ofESXi(name); ok {
+			return s.esxi(ctx, r, name, img, esxiByHand)
+		}
 		return s.Images.Open(ctx, r)
 	}
 	if rest, ok := strings.CutPrefix(name, InstallPrefix); ok {
@@ -269,6 +272,7 @@ func (s *Site) menu(ctx context.Context, r bootfile.Request, who boots.Known) (b
 		return m, s.begin(ctx, &m, script, &facts, values)
 	}
 	for _, img := range script.Images {
+		img, _ = img.On(facts.Arch)
 		e, err := s.entry(img, m, values)
 		switch {
 		case err == nil:

@@ -45,7 +45,7 @@ func set(t *testing.T, iso string) *Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Set{Files: table, Named: map[string]Inner{"img/disk/vmlinuz": {"disk", "casper/vmlinuz"}}}
+	s := &Set{Files: table, Named: map[string]Inner{"img/disk/vmlinuz": {Image: "disk", Path: "casper/vmlinuz"}}}
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -4,7 +4,8 @@
 //	iso/<image>.iso      the image's file as it is
 //	iso/<image>/<path>   a file inside it
 //	img/<image>/<file>   the same for kernels and initial RAM disks, by the name
-//	                     that package image gives them
+//	                     that package image gives them; or the image's file in a
+//	                     cpio archive
 package volume
 
 import (
@@ -22,8 +23,9 @@ import (
 	"hobnail/internal/isofs"
 )
 
-// Inner is a file inside the volume of an image.
-type Inner struct{ Image, Path string }
+// Inner is a file inside the volume of an image; with Member, it is the volume
+// itself as the file of that name in a cpio archive.
+type Inner struct{ Image, Path, Member string }
 
 // Set opens the volumes of a configuration and what lies in them. It
 // implements bootfile.Opener. Its first two fields do not change.
@@ -78,6 +80,9 @@ func (s *Set) inside(ctx context.Context, r bootfile.Request, name string, at In
 	whole, err := s.Files.Open(ctx, r)
 	if err != nil {
 		return nil, err
+	}
+	if at.Member != "" {
+		return packed(name, at.Member, whole)
 	}
 	v, err := s.volume(at.Image, whole)
 	if err != nil {
