@@ -35,7 +35,7 @@ func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 		}
 	}
 	table, err := bootfile.NewTable(l.Config.Server.Landlock,
-		bootfile.Part{Files: local}, bootfile.Part{Files: site.WindowsFiles(l.Programs), AnyCase: true})
+		bootfile.Part{Files: local, Fits: l.fits}, bootfile.Part{Files: site.WindowsFiles(l.Programs), AnyCase: true})
 	if err != nil {
 		return nil, err
 	}

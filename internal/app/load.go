@@ -50,6 +50,9 @@ type Loaded struct {
 	Images    []model.Image
 	Installed []model.Image // those of Images that were found, not configured
 	BadImages []string      // why images of the library are not offered
+	// fits says of images of the library, by the names of their volumes, why a
+	// file is not the one that was added.
+	fits map[string]func(os.FileInfo) error
 }
 
 // DBXFault is a revocation list that cannot be read. It stops nothing: what is
@@ -143,7 +146,7 @@ func addedImages(data string) map[string]model.CPU {
 // findImages puts the configured images first and adds those of the library,
 // then those installed on this host whose names nobody else uses.
 func (l *Loaded) findImages() {
-	l.Images = slices.Clone(l.Config.Images)
+	l.Images, l.fits = slices.Clone(l.Config.Images), map[string]func(os.FileInfo) error{}
 	added, err := ReadLibrary(context.Background(), l)
 	if err != nil {
 		l.BadImages = append(l.BadImages, err.Error())
@@ -153,11 +156,15 @@ func (l *Loaded) findImages() {
 			continue // [[image]] of that name was written later, and counts
 		}
 		img, why := libraryImage(i)
+		if _, err := i.State(); err != nil && why == "" {
+			why = err.Error()
+		}
 		if why != "" {
 			l.BadImages = append(l.BadImages, fmt.Sprintf("image %s is not offered: %s", i.Name, why))
 			continue
 		}
 		l.Images = append(l.Images, img)
+		l.fits[image.VolumeName(img.Name)] = i.Fits
 	}
 	for _, img := range image.Discover(os.DirFS("/")) {
 		if !slices.ContainsFunc(l.Images, func(have model.Image) bool { return have.Name == img.Name }) {

@@ -17,6 +17,7 @@ import (
 type Table struct {
 	files  map[string]place
 	folded map[string]string // names in lower case, of parts in AnyCase, to names
+	fits   map[string]func(os.FileInfo) error
 	guard  *guard
 	kept   handles
 }
@@ -27,14 +28,18 @@ type Part struct {
 	// AnyCase finds names however they are spelled: for what Windows loaders
 	// read, which mix \Boot\BCD and boot\bcd.
 	AnyCase bool
+	// Fits says of some names why the file that lies there is not the one that
+	// is meant.
+	Fits map[string]func(os.FileInfo) error
 }
 
 // NewTable makes a table. With landlock, and on a kernel that has it, files
 // are opened by threads that can read the folders of these files only.
 func NewTable(landlock bool, parts ...Part) (*Table, error) {
-	t := &Table{files: map[string]place{}, folded: map[string]string{}, guard: &guard{}}
+	t := &Table{files: map[string]place{}, folded: map[string]string{}, fits: map[string]func(os.FileInfo) error{}, guard: &guard{}}
 	folders := places{}
 	for _, part := range parts {
+		maps.Copy(t.fits, part.Fits)
 		for _, name := range slices.Sorted(maps.Keys(part.Files)) {
 			if err := t.add(folders, name, part.Files[name], part.AnyCase); err != nil {
 				return nil, err
@@ -108,6 +113,9 @@ func (t *Table) Open(_ context.Context, r Request) (*File, error) {
 		info, err := f.Stat()
 		if err == nil && !info.Mode().IsRegular() {
 			err = errors.New(p.path + " is not a regular file")
+		}
+		if fits := t.fits[name]; err == nil && fits != nil {
+			err = fits(info)
 		}
 		if err != nil {
 			f.Close()

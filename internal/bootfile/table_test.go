@@ -253,3 +253,27 @@ func TestChain(t *testing.T) {
 		t.Errorf("empty chain: %v", err)
 	}
 }
+
+// A file that is not the one that is meant is a fault of this server's, and
+// not served.
+func TestTableFileThatDoesNotFit(t *testing.T) {
+	path := write(t, filepath.Join(t.TempDir(), "disk.iso"), "one")
+	table, err := NewTable(true, Part{Files: map[string]string{"iso/disk.iso": path}, Fits: map[string]func(os.FileInfo) error{
+		"iso/disk.iso": func(info os.FileInfo) error {
+			if info.Size() != 3 {
+				return errors.New("it was replaced")
+			}
+			return nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := read(t, table, "iso/disk.iso"); string(got) != "one" {
+		t.Errorf("read %q", got)
+	}
+	write(t, path, "another")
+	if _, err := table.Open(t.Context(), request("iso/disk.iso")); err == nil || !strings.Contains(err.Error(), "it was replaced") {
+		t.Errorf("error %v", err)
+	}
+}

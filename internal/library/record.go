@@ -128,14 +128,14 @@ func (i Image) State() (State, error) {
 	if err != nil {
 		return StateMissing, err
 	}
-	if err := i.compare(info); err != nil {
+	if err := i.Fits(info); err != nil {
 		return StateChanged, err
 	}
 	return StateOK, nil
 }
 
-// compare reports where a file is not the one that was hashed.
-func (i Image) compare(info fs.FileInfo) error {
+// Fits reports where a file is not the one that was hashed.
+func (i Image) Fits(info fs.FileInfo) error {
 	now := stampOf(info)
 	switch {
 	case !info.Mode().IsRegular():
@@ -159,7 +159,7 @@ func (i Image) Open() (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = i.compare(info)
+		err = i.Fits(info)
 	}
 	if err != nil {
 		f.Close()
