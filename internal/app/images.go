@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -48,6 +51,35 @@ func (s *Server) imageFiles(l *Loaded) (bootfile.Opener, error) {
 		return nil, err
 	}
 	return append(here, copies), nil
+}
+
+// SizeOf is how many octets a file of an image on this host has, as it is
+// served.
+func SizeOf(f image.FileRef) (int64, error) {
+	info, err := os.Stat(f.Path)
+	switch {
+	case err != nil:
+		return 0, err
+	case f.Member != "":
+		return volume.PackedSize(info.Size(), f.Member), nil
+	case f.Inside == "":
+		return info.Size(), nil
+	}
+	at, closer, err := treeOf(f.Path)
+	if err != nil {
+		return 0, err
+	}
+	defer closer.Close()
+	name := f.Inside
+	if v, ok := at.(interface{ Fold(string) (string, bool) }); ok {
+		if found, ok := v.Fold(name); ok {
+			name = found
+		}
+	}
+	if info, err = fs.Stat(at, name); err != nil {
+		return 0, fmt.Errorf("%s: %v", f.Path, err)
+	}
+	return info.Size(), nil
 }
 
 func (s *Server) downloadFailed(err error) {

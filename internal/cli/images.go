@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -34,10 +33,13 @@ type imageInfo struct {
 }
 
 type fileInfo struct {
-	Name  string `json:"name"`
-	Path  string `json:"path"` // local path or URL
-	Size  int64  `json:"size"` // octets; -1 where it is not known
-	Error string `json:"error,omitempty"`
+	Name string `json:"name"`
+	Path string `json:"path"` // local path or URL
+	// Inside is where it lies in the image that Path is; empty where it is Path
+	// itself, or made of it.
+	Inside string `json:"inside,omitempty"`
+	Size   int64  `json:"size"` // octets; -1 where it is not known
+	Error  string `json:"error,omitempty"`
 }
 
 func describeImage(img model.Image) imageInfo {
@@ -51,12 +53,12 @@ func describeImage(img model.Image) imageInfo {
 	kernel, initrd := image.Names(img)
 	info.KernelName, info.InitrdNames = kernel, append(info.InitrdNames, initrd...)
 	for _, f := range image.Files(img) {
-		fi := fileInfo{Name: f.Name, Path: f.Path, Size: -1}
+		fi := fileInfo{Name: f.Name, Path: f.Path, Inside: f.Inside, Size: -1}
 		if !strings.Contains(f.Path, "://") {
-			if st, err := os.Stat(f.Path); err != nil {
+			if size, err := app.SizeOf(f); err != nil {
 				fi.Error = err.Error()
 			} else {
-				fi.Size = st.Size()
+				fi.Size = size
 			}
 		}
 		info.Files = append(info.Files, fi)
@@ -188,6 +190,10 @@ func printImage(cmd *cobra.Command, i imageInfo) {
 		case f.Size < 0:
 			state = "size not known here"
 		}
-		fmt.Fprintf(out, "  %s\n    from %s\n    %s\n", f.Name, f.Path, state)
+		from := f.Path
+		if f.Inside != "" {
+			from += ", " + f.Inside
+		}
+		fmt.Fprintf(out, "  %s\n    from %s\n    %s\n", f.Name, from, state)
 	}
 }

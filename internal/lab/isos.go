@@ -33,7 +33,7 @@ type ISO struct {
 
 // ISOs are the kinds that BuildISO makes.
 func ISOs() []string {
-	return []string{"memtest86+", "efi-disk", "debian", "debian-live", "arch", "systemrescue", "alpine"}
+	return []string{"memtest86+", "efi-disk", "debian", "debian-live", "arch", "systemrescue", "alpine", "proxmox"}
 }
 
 // installer is where Debian's netboot package of amd64 has its kernel.
@@ -85,10 +85,21 @@ func BuildISO(t TB, dir, kind string) ISO {
 		iso.Console = b.standIn(kind, "boot/vmlinuz-lts", "boot/initramfs-lts",
 			`get "$modloop"; get "$alpine_repo/x86_64/APKINDEX.tar.gz"`,
 			"boot/modloop-lts", "apks/x86_64/APKINDEX.tar.gz")
+	case "proxmox":
+		iso.Label = "PVE"
+		b.write(".cd-info", "PRODUCT='pve'\nPRODUCTLONG='Proxmox VE'\nRELEASE='8.2'\nISORELEASE='1'\n")
+		b.standIn(kind, "boot/linux26", "boot/initrd.img", `say "proxmox.iso $($b sha256sum /proxmox.iso | $b cut -c1-64)"`)
 	default:
 		t.Fatalf("making an ISO: no kind %q; there are %v", kind, ISOs())
 	}
 	b.run("xorriso", "-as", "mkisofs", "-quiet", "-R", "-J", "-joliet-long", "-V", iso.Label, "-o", iso.File, b.tree)
+	if kind == "proxmox" { // the ISO itself is what its initramfs is to have
+		data, err := os.ReadFile(iso.File)
+		if err != nil {
+			t.Fatalf("making an ISO: %v", err)
+		}
+		iso.Console = []string{fmt.Sprintf("hobnail-lab: proxmox: proxmox.iso %x", sha256.Sum256(data)), "hobnail-lab: proxmox: done"}
+	}
 	return iso
 }
 

@@ -169,7 +169,7 @@ type InUse struct {
 func (e *InUse) Error() string {
 	names := make([]string, len(e.Readers))
 	for i, r := range e.Readers {
-		names[i] = fmt.Sprintf("%s (since %s, %d MiB)", r.Machine, r.Since.Format(time.TimeOnly), r.Octets>>20)
+		names[i] = fmt.Sprintf("%s (since %s)", r.Machine, r.Since.Format(time.TimeOnly))
 	}
 	return fmt.Sprintf("image %s is being read by %s; --force removes it all the same", e.Name, strings.Join(names, ", "))
 }

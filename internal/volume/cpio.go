@@ -19,13 +19,24 @@ func packed(name, member string, whole *bootfile.File) (*bootfile.File, error) {
 		whole.Close()
 		return nil, fmt.Errorf("packing %s: it has %d octets, and a cpio archive takes 4 GiB less one", whole.Name, whole.Size)
 	}
-	head := cpioHeader(1, 0o100644, whole.Size, member)
-	tail := strings.Repeat("\x00", int(-whole.Size&3)) + cpioHeader(0, 0, 0, "TRAILER!!!")
+	head, tail := around(whole.Size, member)
 	c := sections{strings.NewReader(head), whole.Content, strings.NewReader(tail), int64(len(head)), whole.Size, int64(len(tail))}
 	return &bootfile.File{
 		Name: name, Size: c.headSize + c.size + c.tailSize, Content: c,
 		ModTime: whole.ModTime, ETag: innerETag(whole.ETag, "/"+member), Close: whole.Close,
 	}, nil
+}
+
+// PackedSize is how many octets the archive has of a volume of that size.
+func PackedSize(size int64, member string) int64 {
+	head, tail := around(size, member)
+	return int64(len(head)) + size + int64(len(tail))
+}
+
+// around is what comes before and after the octets of the only file.
+func around(size int64, member string) (head, tail string) {
+	return cpioHeader(1, 0o100644, size, member),
+		strings.Repeat("\x00", int(-size&3)) + cpioHeader(0, 0, 0, "TRAILER!!!")
 }
 
 // cpioHeader is what stands before a file's octets, of whole words of four.
