@@ -12,29 +12,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
-// Debian's release that the lab installs, and the packages that are asked for
-// by name. What they depend on, and what is Essential, comes with them. Of the
-// packages of priority "important", which debootstrap takes if the archive has
-// them, only those that make a machine start are here.
+// Debian's release that the lab installs, and who signs its archive.
 const (
 	debianCodename = "bookworm"
 	debianKeys     = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
 
-var (
-	// debianBase is what each installed machine has.
-	debianBase = [...]string{"init", "systemd-sysv", "udev", "kmod", "ifupdown", "iproute2", "isc-dhcp-client",
-		"netbase", "usr-is-merged", "debian-archive-keyring", "linux-image-cloud-amd64", "initramfs-tools", "busybox"}
-	// debianLoaders cannot all be installed on one machine: one set each.
-	debianLoaders = [...][]string{
-		{"grub-pc"},
-		{"grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed", "efibootmgr"},
-	}
-)
+// debianSystem is what an installed machine has, besides the Essential
+// packages, apt and what these depend on. The metapackages of GRUB for BIOS and
+// for UEFI exclude each other; their parts do not.
+var debianSystem = [...]string{
+	"init", "systemd-sysv", "udev", "kmod", "netbase", "ifupdown", "iproute2", "isc-dhcp-client",
+	"usr-is-merged", "debian-archive-keyring", "linux-image-cloud-amd64", "initramfs-tools", "busybox",
+	"grub-pc-bin", "grub-efi-amd64-bin", "grub-efi-amd64-signed", "shim-signed", "grub2-common", "efibootmgr",
+}
 
 // DebianMirror is a folder that is laid out as a Debian archive: dists, pool.
 type DebianMirror struct {
@@ -52,6 +46,13 @@ func (s stanza) field(name string) string {
 		}
 	}
 	return ""
+}
+
+// downloaded is the name that apt gives to the package's file. It writes the
+// colon of an epoch as %3a; the archive leaves the epoch out.
+func (s stanza) downloaded() string {
+	version := strings.ReplaceAll(s.field("Version"), ":", "%3a")
+	return fmt.Sprintf("%s_%s_%s%s", s.field("Package"), version, s.field("Architecture"), filepath.Ext(s.field("Filename")))
 }
 
 // apt is Debian's package tool with a state of its own, in which nothing is
@@ -161,59 +162,89 @@ func (a apt) planned(names ...string) ([]string, error) {
 // already. It needs apt's archive; what uses the mirror afterwards does not.
 func BuildDebianMirror(dir string) (*DebianMirror, error) {
 	m := &DebianMirror{Dir: dir}
-	if _, err := os.Stat(filepath.Join(dir, "dists", debianCodename, "Release")); err == nil {
+	if _, err := os.Stat(m.systemTar()); err == nil {
 		return m, nil
 	}
-	work := dir + ".work"
-	defer os.RemoveAll(work)
-	a, err := newApt(work)
-	if err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
-	}
-	all, err := a.available()
-	if err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
-	}
-	debs, err := a.systems(all)
-	if err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
-	}
-	if err := a.fetch(dir, debs); err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
-	}
-	udebs, err := a.installer(dir)
-	if err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
-	}
-	if err := m.index(debs, udebs); err != nil {
-		return nil, fmt.Errorf("making a mirror of Debian: %v", err)
+	if err := m.build(dir + ".work"); err != nil {
+		return nil, fmt.Errorf("making a mirror of Debian in %s: %v", dir, err)
 	}
 	return m, nil
 }
 
-// systems are the packages of a machine with BIOS and of one with UEFI.
-func (a apt) systems(all []stanza) ([]stanza, error) {
-	required := []string{}
+// build makes the mirror with a folder to work in, which it removes.
+func (m *DebianMirror) build(work string) error {
+	defer os.RemoveAll(work)
+	if err := os.RemoveAll(m.Dir); err != nil {
+		return err
+	}
+	a, err := newApt(work)
+	if err != nil {
+		return err
+	}
+	all, err := a.available()
+	if err != nil {
+		return err
+	}
+	debs, err := a.system(all)
+	if err != nil {
+		return err
+	}
+	if err := a.fetch(m.Dir, debs); err != nil {
+		return err
+	}
+	udebs, err := a.installer(m.Dir)
+	if err != nil {
+		return err
+	}
+	if err := m.index(debs, udebs); err != nil {
+		return err
+	}
+	return m.system(work)
+}
+
+// systemTar is the system that the installer unpacks. It is made last: where
+// it is, the mirror is whole.
+func (m *DebianMirror) systemTar() string { return filepath.Join(m.Dir, "lab", "system.tar") }
+
+// system installs Debian out of the mirror into an archive of files, without
+// what nobody reads on a machine of the lab.
+func (m *DebianMirror) system(work string) error {
+	part := filepath.Join(work, "system.tar")
+	cmd := exec.Command("mmdebstrap", "--mode=root", "--variant=apt", "--architectures=amd64",
+		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+		`--aptopt=APT::Install-Recommends "false"`, `--aptopt=Acquire::Languages "none"`,
+		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=force-unsafe-io",
+		"--include="+strings.Join(debianSystem[:], ","),
+		debianCodename, part, "deb [trusted=yes] copy:"+m.Dir+" "+debianCodename+" main")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("mmdebstrap: %v: %s", err, lastLines(string(out), 15))
+	}
+	if err := os.MkdirAll(filepath.Dir(m.systemTar()), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(part, m.systemTar())
+}
+
+// system are the packages of an installed machine.
+func (a apt) system(all []stanza) ([]stanza, error) {
+	names := append([]string{"apt"}, debianSystem[:]...)
 	for _, s := range all {
-		if s.field("Priority") == "required" && strings.HasSuffix(s.field("Filename"), ".deb") {
-			required = append(required, s.field("Package"))
+		if s.field("Essential") == "yes" {
+			names = append(names, s.field("Package"))
 		}
 	}
+	files, err := a.planned(names...)
+	if err != nil {
+		return nil, err
+	}
 	wanted := map[string]bool{}
-	for _, loader := range debianLoaders {
-		files, err := a.planned(slices.Concat(required, debianBase[:], loader)...)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			wanted[f] = true
-		}
+	for _, f := range files {
+		wanted[f] = true
 	}
 	var debs []stanza
 	for _, s := range all {
-		// apt writes the colon of an epoch as %3a, the archive leaves it out.
-		name := fmt.Sprintf("%s_%s_%s.deb", s.field("Package"), strings.ReplaceAll(s.field("Version"), ":", "%3a"), s.field("Architecture"))
-		if wanted[name] {
+		if name := s.downloaded(); wanted[name] {
 			debs = append(debs, s)
 			delete(wanted, name)
 		}
@@ -264,16 +295,14 @@ func (a apt) fetch(dir string, packages []stanza) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		name := fmt.Sprintf("%s_%s_%s%s", s.field("Package"), strings.ReplaceAll(s.field("Version"), ":", "%3a"), s.field("Architecture"), filepath.Ext(to))
-		if err := os.Rename(filepath.Join(down, name), to); err != nil {
+		if err := os.Rename(filepath.Join(down, s.downloaded()), to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// index writes the lists of packages, and Release last: it says that the
-// mirror is whole. It has no signature.
+// index writes the lists of packages, and Release. It has no signature.
 func (m *DebianMirror) index(debs, udebs []stanza) error {
 	dists := filepath.Join(m.Dir, "dists", debianCodename)
 	var sums strings.Builder
@@ -295,14 +324,20 @@ func (m *DebianMirror) index(debs, udebs []stanza) error {
 		if err := os.MkdirAll(filepath.Join(dists, part.name), 0o755); err != nil {
 			return err
 		}
-		for name, b := range map[string][]byte{"Packages": []byte(plain.String()), "Packages.gz": packed.Bytes()} {
+		about := "Archive: stable\nOrigin: Debian\nLabel: Debian\nVersion: 12.0\nComponent: main\nArchitecture: amd64\n"
+		for name, b := range map[string][]byte{"Release": []byte(about), "Packages": []byte(plain.String()), "Packages.gz": packed.Bytes()} {
 			if err := os.WriteFile(filepath.Join(dists, part.name, name), b, 0o644); err != nil {
 				return err
 			}
 			fmt.Fprintf(&sums, " %x %d %s\n", sha256.Sum256(b), len(b), part.name+name)
 		}
 	}
-	release := fmt.Sprintf("Origin: Debian\nLabel: Debian\nSuite: oldstable\nVersion: 12.0\nCodename: %s\n"+
+	// The installer asks for suites by these names, and wants to find the same
+	// name inside.
+	if err := os.Symlink(debianCodename, filepath.Join(m.Dir, "dists", "stable")); err != nil {
+		return err
+	}
+	release := fmt.Sprintf("Origin: Debian\nLabel: Debian\nSuite: stable\nVersion: 12.0\nCodename: %s\n"+
 		"Date: Sat, 10 Jun 2023 08:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n%s", debianCodename, sums.String())
 	return os.WriteFile(filepath.Join(dists, "Release"), []byte(release), 0o644)
 }

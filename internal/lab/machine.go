@@ -17,6 +17,7 @@ type MachineOpts struct {
 	MAC    string        // "52:54:00:12:34:56"; default: one that no other machine of the lab has
 	UUID   string        // SMBIOS system UUID; default: made from the MAC
 	Memory int           // MiB
+	Disk   int64         // octets of an empty disk; 0: none. The network comes before it
 	Accel  string        // QEMU accelerator; default: tcg, the emulation that runs anywhere
 	Screen io.Writer     // gets a copy of the raw console, for a person to watch
 	Wait   time.Duration // how long Expect waits; default: by kind
@@ -103,6 +104,15 @@ func (m *Machine) arguments(fw firmware, o MachineOpts, tap string) ([]string, e
 		"-device", m.networkCard(fw),
 		// EDK2's network stack needs a source of randomness.
 		"-device", "virtio-rng-pci",
+	}
+	if o.Disk > 0 {
+		disk, err := emptyFile(m.lab.Path(m.Name+".disk"), o.Disk)
+		if err != nil {
+			return nil, err
+		}
+		m.lab.onClose(func() { os.Remove(disk) })
+		args = append(args, "-drive", "if=none,id=disk0,format=raw,cache=unsafe,discard=unmap,file="+disk,
+			"-device", "virtio-blk-pci,drive=disk0,bootindex=2")
 	}
 	args = append(args, fw.extra...)
 	if fw.bios != "" {
@@ -217,6 +227,16 @@ func hexDigits(mac string) string {
 		}
 	}
 	return string(out)
+}
+
+// emptyFile makes a file of this size that takes no space until it is written.
+func emptyFile(name string, size int64) (string, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return "", fmt.Errorf("making a disk: %v", err)
+	}
+	defer f.Close()
+	return name, f.Truncate(size)
 }
 
 func copyFile(from, to string) (string, error) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -25,6 +24,7 @@ type udeb struct {
 	title    string // of the step
 	depends  string
 	provides string
+	kernel   bool // has modules of the installer's kernel
 	takes    []taken
 }
 
@@ -36,19 +36,16 @@ type taken struct {
 
 // installerSteps are the second half of Debian's installer, which its network
 // image loads from the mirror. Numbers are those of the packages in whose place
-// they are: disk-detect, partman-base, bootstrap-base, grub-installer,
-// finish-install.
+// they are: partman-base and bootstrap-base.
 var installerSteps = [...]udeb{
-	{name: "lab-disks", menu: 3500, title: "Detect disks", provides: "harddrive-detection", takes: []taken{
-		{"linux-image-KERNEL", []string{
-			"lib/modules/KERNEL/kernel/drivers/block/virtio_blk.ko",
-			"lib/modules/KERNEL/kernel/fs/ext4/ext4.ko",
-			"lib/modules/KERNEL/kernel/fs/jbd2/jbd2.ko",
-			"lib/modules/KERNEL/kernel/fs/efivarfs/efivarfs.ko",
-		}},
-	}},
-	{name: "lab-partitions", menu: 4200, title: "Partition disks", depends: "harddrive-detection",
-		provides: "created-fstab, mounted-partitions", takes: []taken{
+	{name: "lab-disk", menu: 4200, title: "Partition disks", kernel: true,
+		provides: "harddrive-detection, created-fstab, mounted-partitions", takes: []taken{
+			{"linux-image-KERNEL", []string{
+				"lib/modules/KERNEL/kernel/drivers/block/virtio_blk.ko",
+				"lib/modules/KERNEL/kernel/fs/ext4/ext4.ko",
+				"lib/modules/KERNEL/kernel/fs/jbd2/jbd2.ko",
+				"lib/modules/KERNEL/kernel/fs/efivarfs/efivarfs.ko",
+			}},
 			{"fdisk", []string{"sbin/sfdisk"}},
 			{"libfdisk1", []string{"usr/lib/x86_64-linux-gnu/libfdisk.so.1*"}},
 			{"libsmartcols1", []string{"usr/lib/x86_64-linux-gnu/libsmartcols.so.1*"}},
@@ -57,15 +54,8 @@ var installerSteps = [...]udeb{
 			{"libcom-err2", []string{"lib/x86_64-linux-gnu/libcom_err.so.2*"}},
 			{"dosfstools", []string{"sbin/mkfs.fat"}},
 		}},
-	{name: "lab-base", menu: 6500, title: "Install the base system", depends: "created-fstab, mounted-partitions",
-		provides: "installed-base, kernel-installer", takes: []taken{
-			{"debootstrap", []string{"usr/sbin/debootstrap", "usr/share/debootstrap/functions",
-				"usr/share/debootstrap/scripts/debian-common", "usr/share/debootstrap/scripts/" + debianCodename}},
-			{"perl-base", []string{"usr/bin/perl"}},
-		}},
-	{name: "lab-loader", menu: 7400, title: "Install the GRUB boot loader", depends: "kernel-installer, created-fstab",
-		provides: "bootable-system"},
-	{name: "lab-finish", menu: 7800, title: "Finish the installation", depends: "installed-base, created-fstab, bootable-system"},
+	{name: "lab-system", menu: 6500, title: "Install the system", depends: "created-fstab, mounted-partitions",
+		provides: "installed-base, kernel-installer, bootable-system"},
 }
 
 // installer makes the installer's packages, puts them into the pool and
@@ -105,6 +95,9 @@ func (a apt) makeUdeb(dir, kernel string, u udeb) (stanza, error) {
 	}
 	if u.menu > 0 {
 		control += fmt.Sprintf("Installer-Menu-Item: %d\n", u.menu)
+	}
+	if u.kernel {
+		control += "Kernel-Version: " + kernel + "\n"
 	}
 	control += "Description: " + u.title + "\n"
 	title := fmt.Sprintf("Template: debian-installer/%s/title\nType: text\nDescription: %s\n", u.name, u.title)
@@ -164,5 +157,3 @@ func (a apt) take(root, kernel string, t taken) error {
 	}
 	return nil
 }
-
-var _ = slices.Concat[[]int]
