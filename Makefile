@@ -31,7 +31,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain proof-install clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -74,6 +74,9 @@ interop: build ## against other people's clients and tools
 lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo go test -tags lab -count=1 -parallel 8 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
+
+proof-install: setup-test build ## machines install Debian by themselves and run it from their disks; needs root
+	@$(MAKE) --no-print-directory lab LAB='^TestDebian'
 
 demo: setup-test build ## one boot, to look at: make demo KIND=bios
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; $$sudo go run ./internal/lab/demo -kind $(KIND)

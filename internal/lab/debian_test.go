@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -42,7 +43,7 @@ func debianInstalls(t *testing.T, kind Kind) {
 	l := New(t)
 	lan := l.Link("lan")
 	site := newSite(t, l.Host("mirror", lan, otherAddr+"/24", ""), mirror)
-	conf := func(target string) string { return gives + reserved(target) + debianImage }
+	conf := func(target string) string { return gives + nameServer + reserved(target) + debianImage }
 	server, _ := sameLink(l, lan, conf("debian-12"))
 
 	start := time.Now()
@@ -71,6 +72,10 @@ func mirrorDir(t *testing.T) string {
 	}
 	return dir
 }
+
+// nameServer is a line more of the subnet: the installer asks for a name server
+// if DHCP names none. Nobody is there.
+const nameServer = "dns = [\"" + routerAddr + "\"]\n"
 
 // debianImage installs by itself.
 const debianImage = `
@@ -173,5 +178,27 @@ func (s *Server) becomes(t *testing.T, conf string) {
 	s.Signal(syscall.SIGHUP)
 	if !poll(startup, func() bool { return loads() > before }) {
 		t.Fatalf("%s does not take another configuration:\n%s", s.Name, lastLines(s.Output(), 15))
+	}
+}
+
+// TestDebianDisc: the mirror as a disc has what a DVD of Debian's is known by,
+// and the archive with it.
+func TestDebianDisc(t *testing.T) {
+	mirror, err := BuildDebianMirror(mirrorDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(t.TempDir(), "debian-12.iso")
+	if err := mirror.ISO(image); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("xorriso", "-indev", image, "-find", "/", "-type", "f").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/.disk/info", "/install.amd/vmlinuz", "/dists/bookworm/Release", "/lab/system.tar"} {
+		if !strings.Contains(string(out), "'"+name+"'") {
+			t.Errorf("the disc has no %s:\n%s", name, lastLines(string(out), 20))
+		}
 	}
 }

@@ -41,6 +41,12 @@ const (
 	ubootDir = "/usr/lib/u-boot/"
 )
 
+// Debian's installers, from debian-installer-12-netboot-amd64 and -arm64.
+const (
+	amd64Dir = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/"
+	arm64Dir = "/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64/"
+)
+
 // secureFlash lets only code in system management mode write the variables;
 // firmware built for Secure Boot refuses to start without it.
 var secureFlash = [...]string{"-global", "driver=cfi.pflash01,property=secure,value=on"}

@@ -95,9 +95,3 @@ func addISO(t *testing.T, server *Server, iso ISO) {
 	}
 }
 
-// command runs a command of hobnail's beside a server, with its configuration,
-// and gives what it prints.
-func (s *Server) command(args ...string) string {
-	s.Host.lab.t.Helper()
-	return s.Host.Run(append(append([]string{hobnailBinary(s.Host.lab.t)}, args...), "-c", s.Config)...)
-}

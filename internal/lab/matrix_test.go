@@ -21,12 +21,6 @@ const (
 	reservation = "10.77.2.10"
 )
 
-// Debian's installers, from debian-installer-12-netboot-amd64 and -arm64.
-const (
-	amd64Dir = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/"
-	arm64Dir = "/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64/"
-)
-
 // images speak on the serial console. Those called kernel have no initial RAM
 // disk: a test that ends at the kernel's first line need not wait for it.
 const images = `
