@@ -432,4 +432,3 @@ func (w *guard) must(err error) {
 		w.t.Fatal(err)
 	}
 }
-

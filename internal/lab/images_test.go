@@ -94,4 +94,3 @@ func addISO(t *testing.T, server *Server, iso ISO) {
 		t.Errorf("image %s is shown as %+v", name, shown)
 	}
 }
-
