@@ -63,7 +63,7 @@ func (b *bench) run(t lab.TB) {
 
 func (b *bench) parts() []part {
 	parts := []part{{"dora", b.dora}, {"leases", b.leases}, {"latency", b.latency}, {"offers", b.offers}, {"perfdhcp", b.perfdhcp}}
-	return slices.Concat(parts, b.tftpParts(), b.httpParts(), b.bootParts())
+	return slices.Concat(parts, b.tftpParts(), b.httpParts(), b.isoParts(), b.bootParts())
 }
 
 // wants says whether a part is to be run: all are, or those that are named by

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"testing"
+	"time"
+)
 
 func TestStatSeconds(t *testing.T) {
 	const stat = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 10 200 5000 900 20 70 300 8 8\ncpu1 1 1 1 1 1 1 1 1 1 1\n"
@@ -16,5 +20,18 @@ func TestPerfdhcpRate(t *testing.T) {
 	}
 	if _, ok := perfdhcpRate("error"); ok {
 		t.Error("a rate was read where there is none")
+	}
+}
+
+// What a process uses itself grows while it works.
+func TestOwnSeconds(t *testing.T) {
+	before := ownSeconds(os.Getpid())
+	for end := time.Now().Add(20 * time.Second); ownSeconds(os.Getpid()) < before+0.05; {
+		if time.Now().After(end) {
+			t.Fatalf("%v seconds before, %v now", before, ownSeconds(os.Getpid()))
+		}
+	}
+	if got := ownSeconds(-1); got != 0 {
+		t.Errorf("a process that is not there used %v seconds", got)
 	}
 }
