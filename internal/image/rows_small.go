@@ -50,10 +50,10 @@ func smallSystems() []row {
 		},
 		talos(clue{says: []string{"TALOS"}}),
 		talos(clue{[]string{"boot/grub/grub.cfg"}, []string{"talos.platform"}}),
-		memtest(
+		memtest(TriedBooted,
 			[]file{need("efi", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootia32.efi"), need("kernel", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootia32.efi")},
 			clue{says: []string{"MT86PLUS"}}),
-		memtest([]file{
+		memtest(TriedFiles, []file{
 			need("efi", "memtest86+x64.efi", "memtest86+ia32.efi", "memtest86+*.efi", "memtest64.efi", "mt86p*_x86_64", "mt86plus*"),
 			need("kernel", "memtest86+x64.bin", "memtest86+ia32.bin", "memtest86+*.bin", "memtest64.bin", "memtest86+*.efi", "mt86p*_x86_64", "mt86plus*"),
 		}),
@@ -87,12 +87,12 @@ func talos(where clue) row {
 
 // memtest is an EFI program that is a Linux kernel to a BIOS as well: of
 // Debian's package the .efi in the ISO and the one beside it are the same file.
-func memtest(files []file, clues ...clue) row {
+func memtest(tried Tried, files []file, clues ...clue) row {
 	return row{
 		system: "memtest86+", name: "Memtest86+",
 		files: files, clues: clues,
 		way: WayEFI, bios: WayLinux, loaders: linuxLoaders, firmware: both, cpu: cpuUsual,
-		secureBoot: unsigned, tried: TriedFiles,
+		secureBoot: unsigned, tried: tried,
 	}
 }
 
@@ -107,7 +107,7 @@ func plainRows() []row {
 				maybe("efi", "EFI/BOOT/bootx64.efi", "EFI/BOOT/bootaa64.efi", "EFI/BOOT/bootia32.efi"),
 			},
 			way: WaySANBoot, loaders: httpLoaders, firmware: both, cpu: cpuUsual,
-			secureBoot: asDisk, tried: TriedFiles, title: labelTitle,
+			secureBoot: asDisk, tried: TriedBooted, title: labelTitle,
 			warnings: []string{plainWarning},
 		},
 		{

@@ -30,7 +30,7 @@ func TestImages(t *testing.T) {
 	}
 	t.Run("boot", func(t *testing.T) { // ends when all machines have
 		for i, r := range []imageRow{
-			{"debian", UEFIx64Secure, "", []string{grub}},
+			{"debian", UEFIx64Secure, "", []string{grub, kernelLine, `secureboot: Secure boot enabled`}},
 			{"memtest86+", BIOS, "", []string{ipxe}},
 			{"memtest86+", UEFIx64, "", []string{grub}},
 			{"efi-disk", BIOS, "", []string{ipxe}},

@@ -58,7 +58,7 @@ func BuildISO(t TB, dir, kind string) ISO {
 		iso.Label, iso.Console = "ISOIMAGE", []string{rescueText}
 		return iso
 	case "debian":
-		iso.Label, iso.Console = "Debian 12 amd64 n", []string{"Choose language"}
+		iso.Label, iso.Console = "Debian 12 amd64 n", []string{"Select a language"}
 		b.write(".disk/info", `Debian GNU/Linux 12.0.0 "Bookworm" - Unofficial amd64 NETINST`+"\n")
 		b.write("dists/bookworm/Release", "Suite: stable\nCodename: bookworm\n")
 		b.copy(installer+"linux", b.at("install.amd/vmlinuz"))
