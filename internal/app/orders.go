@@ -36,6 +36,9 @@ func (k known) Known(f *classify.Facts, configured *model.Machine) policy.Known 
 	seen := seenOf(f)
 	out := policy.Known{At: fromRegistry}
 	m, how, notes := k.Find(seen)
+	for _, n := range notes {
+		out.Notes = append(out.Notes, n.Text)
+	}
 	if m == nil {
 		// What the configuration knows a machine by beyond this, such as the port
 		// it is plugged into, names it, and is no ground to install on it.
@@ -44,9 +47,6 @@ func (k known) Known(f *classify.Facts, configured *model.Machine) policy.Known 
 	}
 	if configured == nil {
 		out.Machine = m
-	}
-	for _, n := range notes {
-		out.Notes = append(out.Notes, n.Text)
 	}
 	i := k.Install(m.Name, k.now)
 	if i == nil {
