@@ -143,7 +143,7 @@ func addressOf(n int) netip.Addr {
 
 func macOf(n int) model.MAC { return model.MAC(fmt.Sprintf("52:54:00:00:%02x:%02x", n/256, n%256)) }
 
-func uuidOf(n int) model.UUID { return model.UUID(fmt.Sprintf("11111111-2222-3333-4444-%012x", n)) }
+func windowsUUID(n int) model.UUID { return model.UUID(fmt.Sprintf("11111111-2222-3333-4444-%012x", n)) }
 
 func newWindowsSite(t testing.TB, count int, programs map[string][]byte) *windowsSite {
 	t.Helper()
@@ -155,7 +155,7 @@ func newWindowsSite(t testing.TB, count int, programs map[string][]byte) *window
 	dir := t.TempDir()
 	config := filepath.Join(dir, "hobnail.toml")
 	text := fmt.Sprintf("[server]\nname = \"boot1\"\ndata = %q\naddress = \"127.0.0.1\"\nhttp = \":%d\"\nnbp = %q\n[boot]\nunknown = \"menu\"\n[[rule]]\nmatch = { uuid = %q }\nloader = \"bootmgfw.efi\"\n",
-		filepath.Join(dir, "data"), port, writeFiles(t, programs), uuidOf(1))
+		filepath.Join(dir, "data"), port, writeFiles(t, programs), windowsUUID(1))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func newWindowsSite(t testing.TB, count int, programs map[string][]byte) *window
 		var row machines.Row
 		row.Set("name", fmt.Sprintf("lab-%03d", n))
 		row.Set("mac", string(macOf(n)))
-		row.Set("uuid", string(uuidOf(n)))
+		row.Set("uuid", string(windowsUUID(n)))
 		rows = append(rows, row)
 	}
 	if res, err := OrderMachines(t.Context(), l, machines.Order{Import: &machines.Import{Rows: rows, New: true}}); err != nil || len(res.Faults) > 0 {
@@ -216,7 +216,7 @@ func newWindowsSite(t testing.TB, count int, programs map[string][]byte) *window
 		s.store.Close()
 	})
 	for n := range count {
-		s.boots.Heard(&classify.Facts{MAC: macOf(n), UUID: uuidOf(n), Arch: model.ArchX64, Firmware: model.FirmwareUEFI, Class: classify.ClassPXE}, addressOf(n))
+		s.boots.Heard(&classify.Facts{MAC: macOf(n), UUID: windowsUUID(n), Arch: model.ArchX64, Firmware: model.FirmwareUEFI, Class: classify.ClassPXE}, addressOf(n))
 	}
 	return s
 }

@@ -39,7 +39,7 @@ func (b *booked) Attempt(_ context.Context, _ *model.Machine, f *classify.Facts)
 }
 
 func (b *booked) Find(token string) (Attempt, bool) {
-	return Attempt{goodToken, "lab-01", "debian", ""}, token == goodToken
+	return Attempt{Token: goodToken, Machine: "lab-01", Image: "debian"}, token == goodToken
 }
 
 func (b *booked) Begin(_ context.Context, token string) error {
@@ -82,7 +82,7 @@ const script1 = "m/525400000001/uefi-x64/boot.ipxe"
 func TestScriptOfAnOrder(t *testing.T) {
 	install := policy.Order{State: policy.OrderInstall, Image: "debian", Why: "by order of ann"}
 	over := policy.Order{State: policy.OrderOver, Why: "it was installed"}
-	good := Attempt{goodToken, "lab-01", "debian", "attempt 1 of 2"}
+	good := Attempt{Token: goodToken, Machine: "lab-01", Image: "debian", Why: "attempt 1 of 2"}
 	for _, tc := range []struct {
 		name     string
 		order    policy.Order
