@@ -51,11 +51,11 @@ const (
 	mac2 = model.MAC("52:54:00:00:00:02")
 )
 
-func uuidOf(mac model.MAC) model.UUID { return model.UUID("6c616200-0000-4000-8000-" + mac.Hex()) }
+func uuidFor(mac model.MAC) model.UUID { return model.UUID("6c616200-0000-4000-8000-" + mac.Hex()) }
 
 // asks are the facts of a machine that asks.
 func asks(mac model.MAC) *classify.Facts {
-	return &classify.Facts{MAC: mac, UUID: uuidOf(mac), Arch: model.ArchX64, Class: classify.ClassPXE, Stage: classify.StageIPXE}
+	return &classify.Facts{MAC: mac, UUID: uuidFor(mac), Arch: model.ArchX64, Class: classify.ClassPXE, Stage: classify.StageIPXE}
 }
 
 // newOrders has two machines named, with their UUIDs, and the first armed.
@@ -85,7 +85,7 @@ func newOrders(t *testing.T) (*orders, *heardOf) {
 		row := machines.Row{}
 		row.Set("name", name)
 		row.Set("mac", string(mac))
-		row.Set("uuid", string(uuidOf(mac)))
+		row.Set("uuid", string(uuidFor(mac)))
 		rows = append(rows, row)
 	}
 	o.do(t, machines.Order{Import: &machines.Import{Rows: rows}})
@@ -167,7 +167,7 @@ func TestAStrangerIsToldOnce(t *testing.T) {
 	}
 	heard.check(t, event.InstallNotForIt)
 	dock := asks(mac1)
-	dock.UUID = uuidOf("52:54:00:00:00:99")
+	dock.UUID = uuidFor("52:54:00:00:00:99")
 	if k := o.Known(dock, nil); k.Machine != nil || k.Order.State != policy.OrderNone || len(k.Notes) != 1 {
 		t.Errorf("a dock is %+v", k)
 	}
@@ -235,7 +235,7 @@ func TestAnAnswerFileIsForItsMachine(t *testing.T) {
 	token := o.begins(t)
 	addr := netip.MustParseAddr("10.77.1.50")
 	of := func(mac model.MAC, arch model.Arch) bootscript.Machine {
-		return bootscript.Machine{Name: "lab-01", MAC: mac, UUID: uuidOf(mac), Arch: arch, Address: addr}
+		return bootscript.Machine{Name: "lab-01", MAC: mac, UUID: uuidFor(mac), Arch: arch, Address: addr}
 	}
 	check := func(about, want string, m bootscript.Machine) {
 		t.Helper()
