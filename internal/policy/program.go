@@ -67,7 +67,15 @@ func (v View) bootData(d *Decision, f *classify.Facts) bool {
 // windowsManager passes over the boot manager of Windows as boot program where
 // there are images that have one and the machine is to boot none of them: with
 // another target there must be something that boots it.
+//
+// Firmware that is to boot Windows is given it without being asked to: started
+// by GRUB it is told of the network card alone, which in EDK2 has no PXE Base
+// Code, and so of no server (seen with a GRUB in its place).
 func (v View) windowsManager(d *Decision, f *classify.Facts, c *choice) {
+	if c.loader == "" && f.Class == classify.ClassPXE && f.Stage == classify.StageFirmware && v.fromImage(d, f.Arch, f) {
+		c.loader = managerFile
+		return
+	}
 	if c.loader != managerFile || v.fromImage(d, f.Arch, f) || !slices.ContainsFunc(v.Policy.images, isWindows) {
 		return
 	}

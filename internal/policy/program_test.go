@@ -257,6 +257,23 @@ func TestUsersPrograms(t *testing.T) {
 // of the image that the machine boots; a machine that boots something else gets
 // what boots that.
 func TestWindowsManager(t *testing.T) {
+	t.Run("no rule names it", func(t *testing.T) {
+		for loader, want := range map[string]string{"": "bootmgfw.efi", "shim": "shimx64.efi", "ipxe": "snponly.efi"} {
+			site := serverSite
+			if loader != "" {
+				site += "[[rule]]\nloader = \"" + loader + "\"\n"
+			}
+			w := newWorld(t, site)
+			w.Policy = policy.Compile(w.Policy.Config, []model.Image{{Name: "win11", CPU: model.CPUX64, Kernel: model.Inside + "sources/boot.wim", Way: model.WayWindows}}, programs(everything[:]...))
+			w.Registry = says(policy.Known{Order: policy.Order{State: policy.OrderInstall, Image: "win11", Why: "an install is armed"}})
+			if d := w.Decide(noon, asks(lab1, boots(model.ArchX64, model.FirmwareUEFI))); onlyFile(d.Boot) != want {
+				t.Errorf("loader %q gets %q, want %q: %+v", loader, onlyFile(d.Boot), want, d.Reasons())
+			}
+			if d := w.Decide(noon, asks(lab1, boots(model.ArchX64, model.FirmwareUEFI), iPXE)); d.Boot == nil || loader == "" && d.Boot.Loader != policy.LoaderScript {
+				t.Errorf("iPXE, loader %q, gets %+v", loader, d.Boot)
+			}
+		}
+	})
 	windows := model.Image{Name: "win11", CPU: model.CPUX64, Kernel: model.Inside + "sources/boot.wim", Way: model.WayWindows}
 	own := policy.Program{Arch: model.ArchX64, Loader: policy.LoaderCustom, File: "bootmgfw.efi"}
 	const rule = "[[rule]]\nloader = \"bootmgfw.efi\"\n"
