@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // imageRow is a machine that starts a kind of image. Its console must show how
@@ -60,7 +61,7 @@ func (r imageRow) run(t *testing.T, name string, iso ISO) {
 			add = append(add, "--loader", r.loader)
 		}
 		server.command(add...)
-		m := l.Machine(r.on, lan, MachineOpts{MAC: machineMAC, Memory: 2048})
+		m := l.Machine(r.on, lan, MachineOpts{MAC: machineMAC, Memory: 2048, Wait: 6 * time.Minute})
 		for _, pattern := range r.shows {
 			m.Expect(pattern)
 		}

@@ -32,7 +32,6 @@ type Tree func(path string) (fs.FS, io.Closer, error)
 type Reader struct {
 	Machine string    `json:"machine"` // its name, else its address
 	Since   time.Time `json:"since"`
-	Octets  int64     `json:"octets"` // that it was sent so far
 }
 
 // Readers says who reads an image at the moment.
