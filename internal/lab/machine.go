@@ -87,6 +87,12 @@ func (l *Lab) defaults(kind Kind, fw firmware, o *MachineOpts) {
 	}
 	if o.Accel == "" {
 		o.Accel = "tcg"
+		// QEMU keeps what it has translated of one system after a reset, and
+		// writing the next one over it costs milliseconds a store (7.2): minutes
+		// a kernel. A small cache forgets in time.
+		if o.Disk > 0 {
+			o.Accel = "tcg,tb-size=64"
+		}
 	}
 	if o.Wait == 0 {
 		o.Wait = fw.patience

@@ -34,9 +34,16 @@ type taken struct {
 	files []string // "KERNEL" stands for the version of the installer's kernel
 }
 
-// installerSteps are the second half of Debian's installer, which its network
-// image loads from the mirror. Numbers are those of the packages in whose place
-// they are: partman-base and bootstrap-base.
+// installerSteps stand in for the second half of Debian's installer, which its
+// network image loads from the mirror: what apt fetches has none of it, for it
+// is in no ordinary package. What is of the network image is Debian's own: the
+// kernel, how answers are read, the network, the choice of the mirror, the
+// order of the steps, the last commands. Numbers are those of the packages in
+// whose place these are: partman-base and bootstrap-base.
+//
+// Of the answers they read mirror/…, partman/early_command, partman-auto/disk
+// and preseed/late_command. All others of partman, base-installer, apt-setup,
+// user-setup, pkgsel and grub-installer nobody reads here.
 var installerSteps = [...]udeb{
 	{name: "lab-disk", menu: 4200, title: "Partition disks", kernel: true,
 		provides: "harddrive-detection, created-fstab, mounted-partitions", takes: []taken{
