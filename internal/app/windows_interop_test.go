@@ -143,7 +143,9 @@ func addressOf(n int) netip.Addr {
 
 func macOf(n int) model.MAC { return model.MAC(fmt.Sprintf("52:54:00:00:%02x:%02x", n/256, n%256)) }
 
-func windowsUUID(n int) model.UUID { return model.UUID(fmt.Sprintf("11111111-2222-3333-4444-%012x", n)) }
+func windowsUUID(n int) model.UUID {
+	return model.UUID(fmt.Sprintf("11111111-2222-3333-4444-%012x", n))
+}
 
 func newWindowsSite(t testing.TB, count int, programs map[string][]byte) *windowsSite {
 	t.Helper()
