@@ -57,7 +57,8 @@ vars = { password_hash = "$6$lab$lab", domain = "lab" }
 
 	start := time.Now()
 	m := l.Machine(kind, lan, MachineOpts{MAC: machineMAC, Disk: 2 << 30})
-	if !poll(25*time.Minute, func() bool { return !m.proc.Running() || server.installs()["box"].State == "done" }) {
+	home := func() bool { return strings.Contains(server.Output(), "code=install.done") }
+	if !poll(25*time.Minute, func() bool { return !m.proc.Running() || home() }) || !home() {
 		t.Fatalf("no call home within 25 minutes; the install is %+v", server.installs()["box"])
 	}
 	server.checkInstall("box", "done", 1)
