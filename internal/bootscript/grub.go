@@ -109,17 +109,28 @@ func (w *grubWriter) boot(e Entry, indent string) {
 	w.linef("%sfailed", indent)
 }
 
-// wait shows who waits, and looks every few seconds whether the wait is over.
-// A configuration inside a configuration for each look would fill the memory in
-// a night.
+// wait shows who waits, and asks every few seconds whether the wait is over, by
+// a script of one line. A configuration inside a configuration for each look
+// would fill the memory in a night. Whether a file is there GRUB cannot tell:
+// test -f looks through its folder, and TFTP lists none (2.06 asks for nothing).
 func (w *grubWriter) wait() {
 	for _, s := range w.menu.lines() {
 		w.line("echo " + grubWord(s))
 	}
-	w.linef("while [ ! -f /%s ]; do", fileName(w.menu.Wait.Ready))
+	w.line("set waits=1")
+	w.line(`while [ "$waits" = 1 ]; do`)
 	w.linef("  sleep %d", waitPace)
+	w.linef("  source /%s", fileName(w.menu.Wait.Ready))
 	w.line("done")
 	w.linef("configfile /%s", fileName(w.menu.Wait.Script))
+}
+
+// Waits is what a GRUB that waits is told when it asks whether it still does.
+func Waits(still bool) []byte {
+	if still {
+		return []byte("set waits=1\n")
+	}
+	return []byte("set waits=0\n")
 }
 
 // failed defines what follows a failure. It must not simply return to the

@@ -38,8 +38,8 @@ type Menu struct {
 // Wait is a machine's wait for a person.
 type Wait struct {
 	Number int // by which the person knows it
-	// Script is the name under which this script is asked for again, and Ready a
-	// name that exists once the wait is over.
+	// Script is the name under which this script is asked for again, and Ready that
+	// of Waits, which says whether this screen is still true.
 	Script, Ready string
 }
 

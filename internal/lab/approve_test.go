@@ -107,8 +107,9 @@ func TestApprovedAndDenied(t *testing.T) {
 	// GRUB asks only whether it is to go on. A name that does not fit its screen any
 	// more has it read that again.
 	ready := func(p *pc, number int) bool {
-		_, err := p.tftp(fmt.Sprintf("m/%x/uefi-x64/ready-%d", p.c.mac[:], number))
-		return err == nil
+		text, err := p.tftp(fmt.Sprintf("m/%x/uefi-x64/ready-%d", p.c.mac[:], number))
+		w.must(err)
+		return string(text) == "set waits=0\n"
 	}
 	if ready(grubs, 4) || !ready(grubs, 3) {
 		t.Errorf("GRUB with number 4 goes on: %v; with number 3 on its screen it stays: %v", ready(grubs, 4), !ready(grubs, 3))

@@ -22,10 +22,9 @@ import (
 // token behind it is unguessable, and good for that attempt alone.
 const InstallPrefix = "install/"
 
-// readyPrefix begins the name of what is there, beside a machine's boot
-// programs, once the screen with the number behind it is not true any more: the
-// machine does not wait, or waits under another number. A GRUB that waits asks
-// for nothing else.
+// readyPrefix begins the name of what says, beside a machine's boot programs,
+// whether the screen with the number behind it is still true: the machine waits,
+// and under this number. A GRUB that waits asks for nothing else.
 const readyPrefix = "ready-"
 
 // Orders carries out what people have ordered for machines. What it says was
@@ -178,10 +177,10 @@ func (s *Site) wait(ctx context.Context, m *bootscript.Menu, f *classify.Facts) 
 	return nil
 }
 
-// ready is there for a machine that does not wait for approval under this
-// number. To look for it is to go on waiting.
+// ready says whether a machine waits for approval under the number that it shows.
+// To ask is to go on waiting.
 func (s *Site) ready(ctx context.Context, name, shown string, who boots.Known) (*bootfile.File, error) {
-	facts := factsOf(who)
+	facts, waits := factsOf(who), false
 	if s.view().Script(&facts).Target == model.TargetApprove {
 		number := 0
 		if s.Orders != nil && facts.MAC != "" {
@@ -190,9 +189,7 @@ func (s *Site) ready(ctx context.Context, name, shown string, who boots.Known) (
 				return nil, fmt.Errorf("noting that %s waits for approval: %v", facts.MAC, err)
 			}
 		}
-		if shown == strconv.Itoa(number) {
-			return nil, bootfile.ErrNotFound
-		}
+		waits = shown == strconv.Itoa(number)
 	}
-	return s.generated(name, []byte("ready\n")), nil
+	return s.generated(name, bootscript.Waits(waits)), nil
 }

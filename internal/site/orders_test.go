@@ -162,8 +162,8 @@ func TestFilesOfAnAttempt(t *testing.T) {
 }
 
 // TestGRUBReadsItsScreenAgainWhenItsNumberIsAnother: a GRUB that waits asks for
-// one name only. That counts as asking, and the name is there as soon as its
-// screen is not true any more: a person would approve another machine by it.
+// one name only. That counts as asking, and it is sent on as soon as its screen is
+// not true any more: a person would approve another machine by it.
 func TestGRUBReadsItsScreenAgainWhenItsNumberIsAnother(t *testing.T) {
 	s := newSite(t)
 	b := &booked{number: 7}
@@ -173,23 +173,23 @@ func TestGRUBReadsItsScreenAgainWhenItsNumberIsAnother(t *testing.T) {
 	if err != nil || !strings.Contains(text, "Its number is 7") || !strings.Contains(text, "m/525400000009/uefi-x64/ready-7") {
 		t.Fatalf("%v: %s", err, text)
 	}
-	there := func(number int) bool {
-		_, _, err := read(t, s, fmt.Sprintf("m/525400000009/uefi-x64/ready-%d", number))
-		if err != nil && !errors.Is(err, bootfile.ErrNotFound) {
-			t.Error(err)
+	over := func(number int) bool {
+		text, _, err := read(t, s, fmt.Sprintf("m/525400000009/uefi-x64/ready-%d", number))
+		if err != nil || text != "set waits=0\n" && text != "set waits=1\n" {
+			t.Errorf("%q, %v", text, err)
 		}
-		return err == nil
+		return text == "set waits=0\n"
 	}
 	b.asked = nil
-	if there(7) {
+	if over(7) {
 		t.Error("it goes on while it waits")
 	}
 	b.checkAsked(t, "wait")
-	if b.number = 8; !there(7) || there(8) {
+	if b.number = 8; !over(7) || over(8) {
 		t.Error("the screen with the old number stays")
 	}
 	s.Policy.Config.Boot.Unknown = model.TargetMenu
-	if !there(8) {
+	if !over(8) {
 		t.Error("it does not go on when it does not wait")
 	}
 }
