@@ -26,6 +26,9 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == "http" {
 		exit(httpFrom(os.Args[2]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "timed" {
+		exit(timedFrom(os.Args[2:]))
+	}
 	only := flag.String("only", "", "comma-separated parts: dora, leases, latency, offers, perfdhcp, tftp or one of tftp-one, tftp-many, tftp-rtt, tftp-loss, tftp-cpu, tftp-abuse, http or one of http-big, http-script, http-range, iso or one of iso-http, iso-tftp, iso-add, boot")
 	peers := flag.String("peers", "", "comma-separated beginnings of the names of servers to run beside hobnail; none: all")
 	short := flag.Bool("short", false, "fetch less: to see that everything runs; the figures of TFTP mean little")
