@@ -159,16 +159,42 @@ func (a apt) planned(names ...string) ([]string, error) {
 }
 
 // BuildDebianMirror makes the mirror in a folder, and nothing if it is there
-// already. It needs apt's archive; what uses the mirror afterwards does not.
+// already, made in the same way. It needs apt's archive; what uses the mirror
+// afterwards does not.
 func BuildDebianMirror(dir string) (*DebianMirror, error) {
 	m := &DebianMirror{Dir: dir}
-	if _, err := os.Stat(m.systemTar()); err == nil {
+	recipe, err := debianRecipe()
+	if err != nil {
+		return nil, fmt.Errorf("making a mirror of Debian in %s: %v", dir, err)
+	}
+	note := filepath.Join(dir, "lab", "recipe")
+	if was, err := os.ReadFile(note); err == nil && string(was) == recipe {
 		return m, nil
 	}
 	if err := m.build(dir + ".work"); err != nil {
 		return nil, fmt.Errorf("making a mirror of Debian in %s: %v", dir, err)
 	}
-	return m, nil
+	// Last: where it is, the mirror is whole.
+	return m, os.WriteFile(note, []byte(recipe), 0o644)
+}
+
+// debianRecipe tells mirrors apart that are made otherwise, or for another
+// installer.
+func debianRecipe() (string, error) {
+	kernel, err := installerKernel()
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, kernel, debianCodename, debianSystem, installerSteps)
+	for _, u := range installerSteps {
+		script, err := u.script()
+		if err != nil {
+			return "", err
+		}
+		h.Write(script)
+	}
+	return fmt.Sprintf("%x\n", h.Sum(nil)), nil
 }
 
 // build makes the mirror with a folder to work in, which it removes.
@@ -202,8 +228,7 @@ func (m *DebianMirror) build(work string) error {
 	return m.system(work)
 }
 
-// systemTar is the system that the installer unpacks. It is made last: where
-// it is, the mirror is whole.
+// systemTar is the system that the installer unpacks.
 func (m *DebianMirror) systemTar() string { return filepath.Join(m.Dir, "lab", "system.tar") }
 
 // system installs Debian out of the mirror into an archive of files, without

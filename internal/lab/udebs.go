@@ -83,6 +83,9 @@ func (a apt) installer(dir string) ([]stanza, error) {
 	return made, nil
 }
 
+// script is the package's maintainer script.
+func (u udeb) script() ([]byte, error) { return udebs.ReadFile("udebs/" + u.name + "/postinst") }
+
 func (a apt) makeUdeb(dir, kernel string, u udeb) (stanza, error) {
 	root := filepath.Join(a.dir, u.name)
 	for _, t := range u.takes {
@@ -90,7 +93,7 @@ func (a apt) makeUdeb(dir, kernel string, u udeb) (stanza, error) {
 			return "", err
 		}
 	}
-	script, err := udebs.ReadFile("udebs/" + u.name + "/postinst")
+	script, err := u.script()
 	if err != nil {
 		return "", err
 	}
