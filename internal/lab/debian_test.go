@@ -19,7 +19,8 @@ import (
 //
 // The first half of the installer is Debian's own. What it loads then from the
 // mirror, to divide the disk and to unpack the system, stands in for Debian's
-// (udebs.go says why): the whole takes minutes, not an hour, in emulation.
+// (udebs.go says why): the whole takes minutes, not an hour, in emulation. The
+// disk is named, for the stand-in has no list of disks to take the first of.
 //
 // It takes ten minutes and an archive that is made for it: make proof-install
 // plays it. In make lab TestInstallerReadsItsAnswers goes as far as its first
@@ -56,7 +57,7 @@ func debianInstalls(t *testing.T, kind Kind, disc string) {
 [boot]
 unknown = "local"
 [install]
-vars = { password_hash = "$6$lab$lab", domain = "lab" }
+vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
 `)
 	server.command("images", "add", disc)
 	server.command("machines", "add", "box", "--mac", machineMAC)
@@ -136,7 +137,7 @@ func TestInstallerReadsItsAnswers(t *testing.T) {
 [boot]
 unknown = "local"
 [install]
-vars = { password_hash = "$6$lab$lab", domain = "lab" }
+vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
 `)
 	server.command("machines", "add", "box", "--mac", machineMAC)
 	server.command("machines", "install", "box", "--image", "debian-12")
