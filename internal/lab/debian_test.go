@@ -158,8 +158,8 @@ vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
 // readAnswers are the tokens under which an answer file was read to its end.
 func readAnswers(s *Server) (tokens []string) {
 	for line := range strings.Lines(s.Output()) {
-		_, rest, ok := strings.Cut(line, "code=file.read ")
-		if _, rest, ok = strings.Cut(rest, "name=install/"); !ok {
+		_, rest, ok := strings.Cut(line, " name=install/")
+		if !ok || !strings.Contains(line, "code=file.read ") {
 			continue
 		}
 		if token, file, _ := strings.Cut(rest, "/"); strings.HasPrefix(file, "preseed.cfg") {
