@@ -200,6 +200,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(out *writer, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Method != http.MethodPost || s.Takes == nil) {
+		s.refuseMethod(out, r)
+		return
+	}
 	path, err := requestPath(r)
 	if err != nil {
 		out.text(http.StatusBadRequest, "The path is malformed.")
@@ -208,9 +212,7 @@ func (s *Server) answer(out *writer, r *http.Request) {
 	}
 	body, ok := s.body(r, path)
 	if !ok {
-		out.Header().Set("Allow", "GET, HEAD")
-		out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
-		s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", "only GET and HEAD are answered"))
+		s.refuseMethod(out, r)
 		return
 	}
 	if s.console(out.ResponseWriter, r, path) {
@@ -231,6 +233,12 @@ func (s *Server) answer(out *writer, r *http.Request) {
 		}
 	}
 	s.file(out, r, path, body)
+}
+
+func (s *Server) refuseMethod(out *writer, r *http.Request) {
+	out.Header().Set("Allow", "GET, HEAD")
+	out.text(http.StatusMethodNotAllowed, "Only GET and HEAD are answered here.")
+	s.emit(r, event.FileRefused, slog.String("name", shown(r.RequestURI)), slog.String("reason", "only GET and HEAD are answered"))
 }
 
 // maxBody is the most that is read of what is sent here.
