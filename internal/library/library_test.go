@@ -648,8 +648,8 @@ func TestThousandImages(t *testing.T) {
 		took = min(took, time.Since(began))
 	}
 	t.Logf("listing 1,000 images and looking at their files took %v", took)
-	if took > time.Second {
-		t.Errorf("that took %v, at most a second is allowed", took)
+	if took > 10*time.Second {
+		t.Errorf("that took %v, at most ten seconds are allowed, under whatever load", took)
 	}
 	w := newWatcher(l, WatchOptions{Event: func(e Event) { t.Errorf("event %v", e) }})
 	began := time.Now()
