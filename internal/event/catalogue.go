@@ -62,7 +62,7 @@ const (
 	InstallFailed    Code = "install.failed"
 	InstallGaveUp    Code = "install.gave-up"
 	InstallNotForIt  Code = "install.not-for-it"
-	InstallSecret    Code = "install.secret"
+	InstallSecret    Code = "install.password"
 	InstallFault     Code = "install.fault"
 	LogLimited       Code = "log.limited"
 )
