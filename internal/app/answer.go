@@ -66,28 +66,22 @@ func (l *Loaded) answerKind(i model.Install, img model.Image) (k answer.Kind, ow
 	return k, own, nil
 }
 
-// maxTemplate is a little more than what a template may have, so that what is
-// too large is told as that.
-const maxTemplate = answer.MaxSource + 1
-
-// template is the order's own, else the site's, else the built-in one.
+// template is the order's own, which is for the first file of its kind, else the
+// site's, else the built-in one.
 func (l *Loaded) template(k answer.Kind, file, own string) (*answer.Template, error) {
-	paths := []string{filepath.Join(l.Config.Install.Answers, k.Name, file)}
-	if own != "" && file == k.Files[0] {
-		paths = []string{own}
+	path := filepath.Join(l.Config.Install.Answers, k.Name, file)
+	isOwn := own != "" && file == k.Files[0]
+	if isOwn {
+		path = own
 	}
-	for _, path := range paths {
-		text, err := readSome(path, maxTemplate)
-		if errors.Is(err, fs.ErrNotExist) && own == "" {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	text, err := readTemplate(path)
+	switch {
+	case err == nil:
 		return k.Parse(path, text)
-	}
-	if k.Without != "" {
-		return nil, fmt.Errorf("there is no built-in answer file of the kind %s (%s); put yours at %s", k.Name, k.Without, paths[0])
+	case isOwn || !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case k.Without != "":
+		return nil, fmt.Errorf("there is no built-in answer file of the kind %s (%s); put yours at %s", k.Name, k.Without, path)
 	}
 	builtin, err := answer.Builtin(k.Name)
 	if err != nil {
@@ -96,28 +90,19 @@ func (l *Loaded) template(k answer.Kind, file, own string) (*answer.Template, er
 	return builtin[file], nil
 }
 
-func readSome(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
+// readTemplate reads a file that may be a template. What it is is asked first:
+// to open a FIFO would wait.
+func readTemplate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
 		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	case info.Size() > answer.MaxSource:
+		return nil, fmt.Errorf("%s has %d octets; at most %d are read", path, info.Size(), answer.MaxSource)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err == nil && info.Size() >= most {
-		err = fmt.Errorf("%s has %d octets; at most %d are read", path, info.Size(), most-1)
-	}
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, info.Size())
-	n, err := f.ReadAt(b, 0)
-	if n == len(b) {
-		err = nil
-	}
-	return b[:n], err
+	return os.ReadFile(path)
 }
 
 // answerData is what a template can say.
