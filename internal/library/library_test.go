@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -635,7 +636,7 @@ func TestThousandImages(t *testing.T) {
 	}
 	took := time.Hour
 	for range 5 { // other tests run beside this one
-		began := time.Now()
+		began := processorTime(t)
 		all, err := l.List(t.Context())
 		if err != nil || len(all) != 1000 {
 			t.Fatalf("%d images, %v", len(all), err)
@@ -645,14 +646,25 @@ func TestThousandImages(t *testing.T) {
 				t.Fatalf("%s: %s, %v", i.Name, state, err)
 			}
 		}
-		took = min(took, time.Since(began))
+		took = min(took, processorTime(t)-began)
 	}
-	t.Logf("listing 1,000 images and looking at their files took %v", took)
-	if took > 10*time.Second {
-		t.Errorf("that took %v, at most ten seconds are allowed, under whatever load", took)
+	t.Logf("listing 1,000 images and looking at their files took %v of processor time", took)
+	if took > time.Second {
+		t.Errorf("that took %v, at most a second is allowed", took)
 	}
 	w := newWatcher(l, WatchOptions{Event: func(e Event) { t.Errorf("event %v", e) }})
 	began := time.Now()
 	w.scan(t.Context(), time.Now())
 	t.Logf("a scan took %v", time.Since(began))
+}
+
+// processorTime is what this process has used so far: how long a thing takes by
+// the clock is the affair of whatever else runs.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
