@@ -222,7 +222,7 @@ func (o *orders) Tell(ctx context.Context, token string, w site.Word) error {
 	switch {
 	case w.What == "log":
 		return o.keepLog(before, token, w.Body)
-	case w.What == "done", w.What == "step" && w.Name == stepReboot:
+	case w.What == "done", w.What == "step" && w.Name == stepReboot && state(w) != "begin" && state(w) != "fail":
 		code = event.InstallDone
 		after, err = o.s.machines.Done(ctx, token, now)
 	case w.What == "failed":
@@ -252,6 +252,15 @@ func (o *orders) Tell(ctx context.Context, token string, w site.Word) error {
 // install again. Windows' own call home comes when it has finished, or never on
 // editions that pass over SetupComplete.cmd.
 const stepReboot = "reboot"
+
+// state is how far a step is: "begin", "progress", "end", "fail".
+func state(w site.Word) string {
+	q, err := url.ParseQuery(w.Query)
+	if err != nil {
+		return ""
+	}
+	return q.Get("state")
+}
 
 // stepText is what an installer says, on one line: "download 40 %".
 func stepText(w site.Word) string {

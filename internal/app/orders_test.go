@@ -189,6 +189,7 @@ func TestWordsOfInstallers(t *testing.T) {
 		{"done", site.Word{What: "done"}, model.InstallDone, []event.Code{event.InstallDone}},
 		{"failed", site.Word{What: "failed", Name: "no disk\x1b[2J"}, model.InstallFailed, []event.Code{event.InstallFailed}},
 		{"a step", site.Word{What: "step", Name: "partition", Query: "percent=10"}, model.InstallRunning, []event.Code{event.InstallStep}},
+		{"the last step of Windows PE begins", site.Word{What: "step", Name: "reboot", Query: "state=begin"}, model.InstallRunning, []event.Code{event.InstallStep}},
 		{"the last step of Windows PE", site.Word{What: "step", Name: "reboot"}, model.InstallDone, []event.Code{event.InstallDone}},
 		{"a step with a query that is none", site.Word{What: "step", Name: "x", Query: "%zz"}, model.InstallRunning, []event.Code{event.InstallStep}},
 		{"its log", site.Word{What: "log", Body: []byte("all is well")}, model.InstallRunning, nil},
