@@ -59,9 +59,9 @@ $(PE): internal/peagent/embedded/programs/hobnail-pe-%.exe.gz: $(filter-out %_te
 lint:
 	@unformatted=$$(gofmt -l cmd internal); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt: $$unformatted" >&2; exit 1; fi
 	go vet ./...
-	go vet -tags interop,lab ./...
+	go vet -tags interop,lab,install ./...
 	GOOS=windows go vet ./cmd/hobnail-pe
-	go run $(STATICCHECK) -tags interop,lab ./...
+	go run $(STATICCHECK) -tags interop,lab,install ./...
 
 unit: build
 	go test -race ./...
@@ -77,7 +77,7 @@ lab: build ## real firmware, real relays, real other servers; needs root
 
 proof-install: setup-test build ## machines install Debian by themselves and run it from their disks; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
-	$$sudo env HOBNAIL_INSTALL=1 go test -tags lab -count=1 -timeout 2h -v -run '^TestDebian' ./internal/lab
+	$$sudo go test -tags lab,install -count=1 -timeout 2h -v -run '^TestDebian' ./internal/lab
 
 demo: setup-test build ## one boot, to look at: make demo KIND=bios
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; $$sudo go run ./internal/lab/demo -kind $(KIND)

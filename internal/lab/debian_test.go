@@ -1,4 +1,4 @@
-//go:build lab
+//go:build lab && install
 
 package lab
 
@@ -22,13 +22,10 @@ import (
 // (udebs.go says why): the whole takes minutes, not an hour, in emulation. The
 // disk is named, for the stand-in has no list of disks to take the first of.
 //
-// It takes ten minutes and an archive that is made for it: make proof-install
-// plays it. In make lab TestInstallerReadsItsAnswers goes as far as its first
+// It takes ten minutes and an archive that is made for it (make proof-install).
+// In make lab TestInstallerReadsItsAnswers goes as far as its first
 // half.
 func TestDebianInstalls(t *testing.T) {
-	if os.Getenv("HOBNAIL_INSTALL") == "" {
-		t.Skip("make proof-install plays it")
-	}
 	disc := debianDisc(t)
 	for _, kind := range []Kind{BIOS, UEFIx64Secure} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -81,10 +78,6 @@ vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
 	server.checkInstall("box", "done", 1)
 }
 
-// nameServer is a line more of the subnet: the installer asks for a name server
-// if DHCP names none. Nobody is there.
-const nameServer = "dns = [\"" + routerAddr + "\"]\n"
-
 // debianDisc packs the archive; it is kept from one run to the next.
 func debianDisc(t *testing.T) string {
 	t.Helper()
@@ -106,9 +99,6 @@ func debianDisc(t *testing.T) string {
 // TestDebianDisc: the disc has what a DVD of Debian's is known by, and the
 // archive with it.
 func TestDebianDisc(t *testing.T) {
-	if os.Getenv("HOBNAIL_INSTALL") == "" {
-		t.Skip("make proof-install plays it")
-	}
 	image := debianDisc(t)
 	out, err := exec.Command("xorriso", "-indev", image, "-find", "/", "-type", "f").Output()
 	if err != nil {
@@ -122,49 +112,4 @@ func TestDebianDisc(t *testing.T) {
 	if info, err := os.Stat(image); err != nil || info.Size() < 50<<20 {
 		t.Errorf("the disc: %v, %v", info, err)
 	}
-}
-
-// TestInstallerReadsItsAnswers: a machine with Secure Boot on that is armed
-// starts Debian's installer, which reads the answer file of this attempt with
-// nobody at the keyboard. It has no mirror here and comes to no end: switched
-// off and on again, it gets its second attempt, under another token.
-func TestInstallerReadsItsAnswers(t *testing.T) {
-	t.Parallel()
-	Slot(t)
-	l := New(t)
-	lan := l.Link("lan")
-	server, _ := sameLink(l, lan, gives+nameServer+`
-[boot]
-unknown = "local"
-[install]
-vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
-`)
-	server.command("machines", "add", "box", "--mac", machineMAC)
-	server.command("machines", "install", "box", "--image", "debian-12")
-	m := l.Machine(UEFIx64Secure, lan, MachineOpts{MAC: machineMAC, Wait: 6 * time.Minute})
-	m.Expect(kernelLine)
-	if !poll(6*time.Minute, func() bool { return len(readAnswers(server)) > 0 }) {
-		t.Fatalf("the installer never read its answer file:\n%s", lastLines(server.Output(), 15))
-	}
-	server.checkInstall("box", "running", 1)
-	m.Reset()
-	m.Expect(kernelLine)
-	server.checkInstall("box", "running", 2)
-	if !strings.Contains(server.Output(), "code=install.again") {
-		t.Errorf("nobody was told that it came back:\n%s", lastLines(server.Output(), 15))
-	}
-}
-
-// readAnswers are the tokens under which an answer file was read to its end.
-func readAnswers(s *Server) (tokens []string) {
-	for line := range strings.Lines(s.Output()) {
-		_, rest, ok := strings.Cut(line, " name=install/")
-		if !ok || !strings.Contains(line, "code=file.read ") {
-			continue
-		}
-		if token, file, _ := strings.Cut(rest, "/"); strings.HasPrefix(file, "preseed.cfg") {
-			tokens = append(tokens, token)
-		}
-	}
-	return tokens
 }
