@@ -2,11 +2,14 @@
 
 SHELL       := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 NBP         := internal/nbp/embedded/nbp.zip
 PE          := $(foreach arch,amd64 arm64,internal/peagent/embedded/programs/hobnail-pe-$(arch).exe.gz)
 
 # Which tests of the lab: make lab LAB=TestMatrix/04
 LAB ?= .
+# What the lab tells meanwhile: testname, or standard-verbose for everything
+SHOW ?= testname
 # Which machine make demo switches on
 KIND ?= uefi-x64-secure
 # Which parts make bench runs, and how often: make bench BENCH=dora ROUNDS=5
@@ -73,7 +76,7 @@ interop: build ## against other people's clients and tools
 # themselves.
 lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
-	$$sudo go test -tags lab -count=1 -parallel 8 -timeout 60m -v -run '$(LAB)' ./internal/lab/...
+	$$sudo go run $(GOTESTSUM) --format $(SHOW) -- -tags lab -count=1 -parallel 8 -timeout 60m -run '$(LAB)' ./internal/lab/...
 
 proof-install: setup-test build ## machines install Debian by themselves and run it from their disks; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
