@@ -35,6 +35,10 @@ var kinds = []Kind{
 	{Name: "archiso", Title: "a script in Arch's live system", Files: []string{"install.sh"}},
 	{Name: "talos", Title: "Talos machine configuration", Files: []string{"machine.yaml"},
 		Without: "a machine configuration carries the keys of its cluster, which talosctl gen config makes"},
+	{Name: "harvester", Title: "Harvester's installer", Files: []string{"config.yaml"},
+		Without: "a Harvester configuration carries the token of its cluster"},
+	{Name: "apkovl", Title: "Alpine: an overlay of its own files", Files: []string{"alpine.apkovl.tar.gz"}, Verbatim: true,
+		Without: "an overlay is an archive that lbu package makes on an Alpine that is set up"},
 }
 
 // KindOf finds a kind by its name.

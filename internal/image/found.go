@@ -1,6 +1,9 @@
 package image
 
-import "hobnail/internal/model"
+import (
+	"hobnail/internal/answer"
+	"hobnail/internal/model"
+)
 
 // Way is how an image starts.
 type Way string
@@ -19,40 +22,32 @@ const (
 // Answer is the kind of answer file that a system's installer takes.
 type Answer string
 
-// Kinds of answer files.
+// Kinds of answer files, by the names that package answer has for them.
 const (
 	AnswerNone        Answer = ""
-	AnswerPreseed     Answer = "preseed"     // Debian: preseed.cfg
-	AnswerAutoinstall Answer = "autoinstall" // Ubuntu: user-data, meta-data, vendor-data
-	AnswerKickstart   Answer = "kickstart"   // Fedora and its kin, ESXi: ks.cfg
-	AnswerAutoYaST    Answer = "autoyast"    // SUSE to 15: autoinst.xml
-	AnswerAgama       Answer = "agama"       // SUSE from 16: profile.json
-	AnswerUnattend    Answer = "unattend"    // Windows: unattend.xml
-	AnswerIgnition    Answer = "ignition"    // CoreOS, Flatcar: config.ign
-	AnswerTalos       Answer = "talos"       // machine.yaml
-	AnswerProxmox     Answer = "proxmox"     // answer.toml
-	AnswerHarvester   Answer = "harvester"   // config.yaml
-	AnswerArchScript  Answer = "archinstall-script"
-	AnswerAPKOVL      Answer = "apkovl" // Alpine: alpine.apkovl.tar.gz
+	AnswerPreseed     Answer = "preseed"
+	AnswerAutoinstall Answer = "autoinstall"
+	AnswerKickstart   Answer = "kickstart"
+	AnswerESXi        Answer = "esxi"
+	AnswerAutoYaST    Answer = "autoyast"
+	AnswerAgama       Answer = "agama"
+	AnswerUnattend    Answer = "unattend"
+	AnswerIgnition    Answer = "ignition"
+	AnswerTalos       Answer = "talos"
+	AnswerProxmox     Answer = "proxmox"
+	AnswerHarvester   Answer = "harvester"
+	AnswerArchScript  Answer = "archiso"
+	AnswerAPKOVL      Answer = "apkovl"
 )
 
 // File is the name under install/<token>/ at which the command line of an
 // armed install looks for the answer; of autoinstall, the first of them.
 func (a Answer) File() string {
-	return map[Answer]string{
-		AnswerPreseed:     "preseed.cfg",
-		AnswerAutoinstall: "user-data",
-		AnswerKickstart:   "ks.cfg",
-		AnswerAutoYaST:    "autoinst.xml",
-		AnswerAgama:       "profile.json",
-		AnswerUnattend:    "unattend.xml",
-		AnswerIgnition:    "config.ign",
-		AnswerTalos:       "machine.yaml",
-		AnswerProxmox:     "answer.toml",
-		AnswerHarvester:   "config.yaml",
-		AnswerArchScript:  "install.sh",
-		AnswerAPKOVL:      "alpine.apkovl.tar.gz",
-	}[a]
+	kind, ok := answer.KindOf(string(a))
+	if !ok {
+		return ""
+	}
+	return kind.Files[0]
 }
 
 // Tried is how far a row of the table was tried.

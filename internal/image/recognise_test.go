@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"time"
 	"unicode"
 
+	"hobnail/internal/answer"
 	"hobnail/internal/bootscript"
 	"hobnail/internal/model"
 
@@ -222,8 +224,29 @@ func TestCommandLinesAreTemplates(t *testing.T) {
 		if (f.Install == "") != (f.Answer == AnswerNone) && f.Way != WayWIM {
 			t.Errorf("%s: answer %q, command line %q", s.name, f.Answer, f.Install)
 		}
-		if f.Answer != AnswerNone && f.Answer.File() == "" {
-			t.Errorf("%s: answer %q has no name", s.name, f.Answer)
+	}
+}
+
+// TestAnswersAreAskedForByTheNamesTheyHave is named for a fault: command lines
+// of Agama and Arch named files that no kind of answer has.
+func TestAnswersAreAskedForByTheNamesTheyHave(t *testing.T) {
+	named := regexp.MustCompile(regexp.QuoteMeta(answerAt) + `([\w.-]*)`)
+	for _, s := range samples() {
+		f := recognise(t, s.fsys(), s.label)
+		if f.Answer == AnswerNone {
+			continue
+		}
+		kind, ok := answer.KindOf(string(f.Answer))
+		if !ok {
+			t.Errorf("%s: there is no answer of the kind %q", s.name, f.Answer)
+			continue
+		}
+		for _, m := range named.FindAllStringSubmatch(f.Install, -1) {
+			// A folder is named to nocloud, which knows the files itself. ESXi's
+			// boot.cfg is no answer, and names the one that there is.
+			if m[1] != "" && m[1] != "boot.cfg" && !slices.Contains(kind.Files, m[1]) {
+				t.Errorf("%s: the command line asks for %s; an answer of the kind %s has %q", s.name, m[1], kind.Name, kind.Files)
+			}
 		}
 	}
 }
@@ -237,7 +260,7 @@ func TestCommandLineFilledIn(t *testing.T) {
 		"rhel-9-dvd":          "inst.stage2=http://10.77.1.2:8080/iso/x/ inst.repo=http://10.77.1.2:8080/iso/x/ ip=dhcp BOOTIF=01-52-54-00-12-34-56 inst.ks=http://10.77.1.2:8080/install/0123456789abcdef0123456789abcdef/ks.cfg",
 		"arch-2024":           "archisobasedir=arch archiso_http_srv=http://10.77.1.2:8080/iso/x/ ip=dhcp cms_verify=y script=http://10.77.1.2:8080/install/0123456789abcdef0123456789abcdef/install.sh BOOTIF=01-52-54-00-12-34-56",
 		"arch-2026":           "archisobasedir=arch archiso_http_srv=http://10.77.1.2:8080/iso/x/ ip=dhcp script=http://10.77.1.2:8080/install/0123456789abcdef0123456789abcdef/install.sh BOOTIF=01-52-54-00-12-34-56",
-		"agama-sles-16-full":  "root=live:http://10.77.1.2:8080/iso/x/LiveOS/squashfs.img inst.install_url=http://10.77.1.2:8080/iso/x/install ip=dhcp rd.neednet=1 inst.self_update=0 BOOTIF=01-52-54-00-12-34-56 inst.auto=http://10.77.1.2:8080/install/0123456789abcdef0123456789abcdef/profile.json",
+		"agama-sles-16-full":  "root=live:http://10.77.1.2:8080/iso/x/LiveOS/squashfs.img inst.install_url=http://10.77.1.2:8080/iso/x/install ip=dhcp rd.neednet=1 inst.self_update=0 BOOTIF=01-52-54-00-12-34-56 inst.auto=http://10.77.1.2:8080/install/0123456789abcdef0123456789abcdef/agama.json",
 	}
 	for _, s := range samples() {
 		line, ok := want[s.name]

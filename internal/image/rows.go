@@ -11,10 +11,10 @@ import (
 // in PXELINUX's form; the archiso, live-boot, dracut and Anaconda of today
 // read it.
 const (
-	inside = "{{.Server.URL}}/iso/{{.Image.Name}}"
-	whole  = "{{.Server.URL}}/iso/{{.Image.Name}}.iso"
-	answer = "{{.Install.URL}}/"
-	bootif = `{{if .Machine.MAC}}BOOTIF=01-{{replace ":" "-" .Machine.MAC}}{{end}}`
+	inside   = "{{.Server.URL}}/iso/{{.Image.Name}}"
+	whole    = "{{.Server.URL}}/iso/{{.Image.Name}}.iso"
+	answerAt = "{{.Install.URL}}/"
+	bootif   = `{{if .Machine.MAC}}BOOTIF=01-{{replace ":" "-" .Machine.MAC}}{{end}}`
 )
 
 // Who starts what. Debian's signed GRUB loads by TFTP alone, which it does for
@@ -54,8 +54,8 @@ func otherSystems() []row {
 			system: "esxi", name: "VMware ESXi",
 			files:   []file{need("", "boot.cfg"), need("kernel", "mboot.c32"), maybe("efi", "EFI/BOOT/BOOTX64.EFI")},
 			clues:   []clue{{[]string{"boot.cfg"}, []string{"modules="}}},
-			cmdline: "-c " + inside + "/boot.cfg", install: "-c " + answer + "boot.cfg",
-			answer: AnswerKickstart, way: WayESXi, loaders: httpLoaders, firmware: uefi, cpu: model.CPUX64,
+			cmdline: "-c " + inside + "/boot.cfg", install: "-c " + answerAt + "boot.cfg",
+			answer: AnswerESXi, way: WayESXi, loaders: httpLoaders, firmware: uefi, cpu: model.CPUX64,
 			secureBoot: "unknown: the image's boot program is signed, whether the firmware knows by whom was not tried",
 			needs:      "8 GB of RAM",
 			warnings:   []string{"under BIOS it needs an old PXELINUX, which hobnail does not have: it starts under UEFI alone"},
@@ -95,7 +95,7 @@ func otherSystems() []row {
 				maybe("cms", "arch/*/airootfs.sfs.cms.sig", "arch/*/airootfs.erofs.cms.sig"),
 			},
 			cmdline: "archisobasedir=arch archiso_http_srv=" + inside + "/ ip=dhcp <cms?>cms_verify=y " + bootif,
-			install: "archisobasedir=arch archiso_http_srv=" + inside + "/ ip=dhcp <cms?>cms_verify=y script=" + answer + "install.sh " + bootif,
+			install: "archisobasedir=arch archiso_http_srv=" + inside + "/ ip=dhcp <cms?>cms_verify=y script=" + answerAt + "install.sh " + bootif,
 			answer:  AnswerArchScript, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 			secureBoot: unsigned, needs: isoInMemory, tried: TriedReading,
 			title: fromFile("Arch Linux", "arch/version"),
@@ -106,7 +106,7 @@ func otherSystems() []row {
 				need("", "harvester-release.yaml"), need("root", "rootfs.squashfs"),
 				need("kernel", "boot/kernel", "boot/vmlinuz"), need("initrd", "boot/initrd", "boot/initrd.img"),
 			},
-			cmdline: harvesterLine, install: harvesterLine + " harvester.install.automatic=true harvester.install.config_url=" + answer + "config.yaml",
+			cmdline: harvesterLine, install: harvesterLine + " harvester.install.automatic=true harvester.install.config_url=" + answerAt + "config.yaml",
 			answer: AnswerHarvester, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 			secureBoot: otherKey("SUSE"), needs: "32 GB of RAM", tried: TriedReading,
 			title: harvesterTitle,
@@ -151,7 +151,7 @@ func redHatKin() []row {
 				need("kernel", "images/pxeboot/vmlinuz", "ppc/ppc64/vmlinuz"),
 				need("initrd", "images/pxeboot/initrd.img", "ppc/ppc64/initrd.img"),
 			}, more...),
-			cmdline: line, install: line + " inst.ks=" + answer + "ks.cfg",
+			cmdline: line, install: line + " inst.ks=" + answerAt + "ks.cfg",
 			answer: AnswerKickstart, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 			secureBoot: otherKey("its maker"), needs: "3 GB of RAM", tried: TriedReading,
 			title: treeTitle, more: then,
@@ -166,7 +166,7 @@ func redHatKin() []row {
 				need("kernel", "images/pxeboot/vmlinuz"), need("initrd", "images/pxeboot/initrd.img"),
 			},
 			cmdline: coreosLine + " ignition.firstboot ignition.platform.id=metal",
-			install: coreosLine + " ignition.firstboot ignition.platform.id=metal ignition.config.url=" + answer + "config.ign",
+			install: coreosLine + " ignition.firstboot ignition.platform.id=metal ignition.config.url=" + answerAt + "config.ign",
 			answer:  AnswerIgnition, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 			secureBoot: otherKey("Fedora or Red Hat"), needs: "2 GB of RAM",
 			warnings: []string{"the Ignition file is for the live system: to install, it must run coreos-installer, or the command line have coreos.inst.install_dev= and coreos.inst.ignition_url="},
@@ -203,7 +203,7 @@ func suseKin() []row {
 				need("initrd", "boot/x86_64/loader/initrd", "boot/aarch64/initrd", "boot/ppc64le/initrd", "boot/s390x/initrd", "boot/i386/loader/initrd"),
 			},
 			cmdline: "netsetup=dhcp install=" + inside,
-			install: "netsetup=dhcp install=" + inside + " autoyast=" + answer + "autoinst.xml",
+			install: "netsetup=dhcp install=" + inside + " autoyast=" + answerAt + "autoinst.xml",
 			answer:  AnswerAutoYaST, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 			secureBoot: otherKey("SUSE"), needs: "2 GB of RAM", tried: TriedReading, title: suseTitle,
 		},
@@ -221,7 +221,7 @@ func agama(marker file, clues ...clue) row {
 			need("initrd", "boot/x86_64/loader/initrd", "boot/aarch64/loader/initrd", "boot/*/loader/initrd", "boot/*/initrd"),
 			maybe("repo", "install/repodata/repomd.xml"),
 		},
-		cmdline: line, install: line + " inst.auto=" + answer + "profile.json",
+		cmdline: line, install: line + " inst.auto=" + answerAt + "agama.json",
 		answer: AnswerAgama, way: WayLinux, loaders: linuxLoaders, firmware: both, cpu: model.CPUX64,
 		secureBoot: otherKey("SUSE"), needs: "4 GB of RAM", tried: TriedReading,
 		title: agamaTitle,

@@ -2,7 +2,7 @@ package image
 
 // debianInstall has Debian's installer ask nothing. It reads its answers when
 // the network is up, so the name must stand here already.
-const debianInstall = "auto=true priority=critical url=" + answer + "preseed.cfg {{if .Machine.Name}}hostname={{.Machine.Name}}{{end}} " + bootif
+const debianInstall = "auto=true priority=critical url=" + answerAt + "preseed.cfg {{if .Machine.Name}}hostname={{.Machine.Name}}{{end}} " + bootif
 
 // debianKin are Debian, Ubuntu and what is built on them. Live systems come
 // before installers, since Debian's carry an installer too.
@@ -59,7 +59,7 @@ func casper(r row) row {
 		need("", "casper/*.squashfs", "casper_*/*.squashfs"),
 	}
 	// The slash at the end of s= is needed: cloud-init appends user-data.
-	r.cmdline, r.install = line, line+" autoinstall ds=nocloud-net;s="+answer
+	r.cmdline, r.install = line, line+" autoinstall ds=nocloud-net;s="+answerAt
 	r.answer, r.way, r.loaders, r.firmware, r.cpu = AnswerAutoinstall, WayLinux, linuxLoaders, both, cpuUsual
 	r.secureBoot, r.needs, r.tried = otherKey("Canonical"), isoInMemory, TriedReading
 	r.title = discTitle

@@ -59,5 +59,5 @@ const esxiByHand = "runweasel"
 
 // esxiHandsFree are those of an armed install.
 func esxiHandsFree(url string) string {
-	return esxiByHand + " ks=" + url + "/" + image.AnswerKickstart.File()
+	return esxiByHand + " ks=" + url + "/" + image.AnswerESXi.File()
 }
