@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"time"
 
+	"hobnail/internal/model"
 	"hobnail/internal/peagent"
 )
 
@@ -98,6 +99,21 @@ func (h *host) Addresses() []string {
 		}
 	}
 	return names
+}
+
+// Identity is what SMBIOS has, and the network cards.
+func (h *host) Identity() peagent.Identity {
+	id := peagent.ParseSMBIOS(smbios())
+	all, err := net.Interfaces()
+	if err != nil {
+		return id
+	}
+	for _, i := range all {
+		if mac := model.MACFromBytes(i.HardwareAddr); mac != "" {
+			id.MACs = append(id.MACs, mac)
+		}
+	}
+	return id
 }
 
 func (h *host) MkdirAll(dir string) error                  { return os.MkdirAll(dir, 0o755) }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
@@ -77,6 +78,25 @@ func control(h windows.Handle, code uint32, in []byte) ([]byte, error) {
 	}
 	err := windows.DeviceIoControl(h, code, first, uint32(len(in)), &out[0], uint32(len(out)), &n, nil)
 	return out[:n], err
+}
+
+// smbios is what Windows has of the firmware's table: RawSMBIOSData; nil where
+// it has none.
+func smbios() []byte {
+	const provider = 'R'<<24 | 'S'<<16 | 'M'<<8 | 'B'
+	get := windows.NewLazySystemDLL("kernel32.dll").NewProc("GetSystemFirmwareTable")
+	if get.Find() != nil {
+		return nil
+	}
+	b := make([]byte, 64<<10)
+	for range 2 {
+		n, _, _ := get.Call(provider, 0, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		if n <= uintptr(len(b)) {
+			return b[:n]
+		}
+		b = make([]byte, n)
+	}
+	return nil
 }
 
 // firmware reads what wpeinit leaves in the registry of Windows PE: 1 for BIOS,

@@ -13,6 +13,7 @@ import (
 	"hobnail/internal/bootscript"
 	"hobnail/internal/event"
 	"hobnail/internal/model"
+	"hobnail/internal/peagent"
 	"hobnail/internal/peagent/embedded"
 	"hobnail/internal/site"
 	"hobnail/internal/windows"
@@ -151,9 +152,14 @@ func (o *orders) instructions(ctx context.Context, i model.Install, to bootscrip
 	if err != nil {
 		return nil, fmt.Errorf("making %s for %s: %v", instructionsFile, i.Machine, err)
 	}
-	vars := o.l.answerData(o.s.machines.Snapshot(), i, img, to, m).Vars
+	all := o.s.machines.Snapshot()
+	var is peagent.Identity
+	if named := all.Machine(i.Machine); named != nil {
+		is = peagent.Identity{UUID: named.UUID, MACs: named.MACs, Serial: named.Serial}
+	}
+	vars := o.l.answerData(all, i, img, to, m).Vars
 	b, err := windows.Instructions(windows.Orders{
-		Machine: i.Machine, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Disk: vars["windows_disk"], Unattend: unattend,
+		Machine: i.Machine, For: is, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Disk: vars["windows_disk"], Unattend: unattend,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making %s for %s: %v", instructionsFile, i.Machine, err)

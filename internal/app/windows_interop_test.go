@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -579,11 +580,11 @@ func TestInteropWindowsInstalls(t *testing.T) {
 		}
 		in, err := peagent.ParseInstructions(b)
 		want := peagent.Instructions{
-			Machine: fmt.Sprintf("lab-%03d", n), Image: "Windows 11 Home", Way: peagent.WayDISM, Firmware: peagent.UEFI, Wipe: true,
+			Machine: fmt.Sprintf("lab-%03d", n), For: peagent.Identity{UUID: windowsUUID(n), MACs: []model.MAC{macOf(n)}}, Image: "Windows 11 Home", Way: peagent.WayDISM, Firmware: peagent.UEFI, Wipe: true,
 			Disk: peagent.DiskRule{By: "first"}, Unattend: true,
 			WIM: peagent.WIM{URL: "/iso/win11/sources/install.wim", Size: int64(len(install)), SHA256: sum, Index: 1, Unpacked: 300_000},
 		}
-		if err != nil || in != want {
+		if err != nil || !reflect.DeepEqual(in, want) {
 			t.Fatalf("lab-%03d is told %+v, %v; want %+v", n, in, err, want)
 		}
 		answers, err := s.read(n, "install/"+token+"/unattend.xml")

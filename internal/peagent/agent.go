@@ -146,6 +146,12 @@ func (a *Agent) instructions(ctx context.Context) *Failure {
 	}
 	a.say("machine %s: install %s by %s", plain(in.Machine), plain(in.Image), in.Way)
 	a.in = in
+	have := a.Host.Identity()
+	a.say("this machine has %v", have)
+	if why := in.For.Differs(have); why != "" {
+		return &Failure{What: "looking whether this is " + or(plain(in.Machine), "the machine"), Why: why,
+			Do: "nothing was changed; machines behind one address (NAT) may get each other's files: start this one again when the other is done"}
+	}
 	if !in.Wipe {
 		return &Failure{What: "looking whether a disk may be wiped", Why: "the instructions do not say so (wipe)",
 			Do: "nothing was changed; order the install with a disk to wipe"}

@@ -30,6 +30,7 @@ type machine struct {
 	fails     map[string]error    // by the first words of what is done
 	output    map[string][]string // of commands, by their name
 	addresses []string
+	identity  Identity
 	waits     int
 	waited    func() // called at each wait
 }
@@ -59,6 +60,7 @@ func (m *machine) Run(_ context.Context, c Command, line func(string)) error {
 func (m *machine) Disks() ([]Disk, error)      { return m.disks, m.fails["disks"] }
 func (m *machine) Firmware() (Firmware, error) { return m.firmware, m.fails["firmware"] }
 func (m *machine) Addresses() []string         { return m.addresses }
+func (m *machine) Identity() Identity          { return m.identity }
 func (m *machine) MkdirAll(dir string) error   { return m.do("mkdir " + dir) }
 func (m *machine) Say(line string)             { m.said = append(m.said, line) }
 
@@ -328,6 +330,10 @@ func TestFailures(t *testing.T) {
 			Failure{"instructions", "fetching the instructions", "the server answers 410 (Gone): no", "the install may be over"}, false},
 		{"instructions of another version", func(_ *machine, s *server) { s.orders = `{"wype": true}` },
 			Failure{"instructions", "reading the instructions", `reading the instructions: json: unknown field "wype"`, "the agent in boot.wim and the server are of different versions"}, false},
+		{"another machine's orders", func(m *machine, s *server) {
+			m.identity = Identity{UUID: "6c616200-0000-4000-8000-000000000002"}
+			s.orders = strings.Replace(s.orders, `{`, `{"for": {"uuid": "6c616200-0000-4000-8000-000000000001"}, `, 1)
+		}, Failure{"instructions", "looking whether this is lab-01", "its UUID is 6c616200-0000-4000-8000-000000000002, and the order is for 6c616200-0000-4000-8000-000000000001", "nothing was changed; machines behind one address"}, false},
 		{"nobody said wipe", func(_ *machine, s *server) { s.orders = strings.Replace(s.orders, `"wipe": true`, `"wipe": false`, 1) },
 			Failure{"instructions", "looking whether a disk may be wiped", "the instructions do not say so", "nothing was changed"}, false},
 		{"wipe is not there at all", func(_ *machine, s *server) { s.orders = strings.Replace(s.orders, `"wipe": true,`, ``, 1) },

@@ -15,6 +15,8 @@ type Host interface {
 	Run(ctx context.Context, c Command, line func(string)) error
 	Disks() ([]Disk, error)
 	Firmware() (Firmware, error)
+	// Identity is this machine's, as far as it can be found out.
+	Identity() Identity
 	// Addresses are those of the machine's network cards, for people to read.
 	Addresses() []string
 	MkdirAll(dir string) error

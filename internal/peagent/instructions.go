@@ -12,6 +12,7 @@ import (
 //
 //	{
 //	  "machine": "lab-01",
+//	  "for": {"uuid": "4c4c4544-0043-3010-8052-b4c04f4d3532", "macs": ["52:54:00:12:34:56"]},
 //	  "image": "Windows 11 Pro 24H2",
 //	  "way": "dism",
 //	  "firmware": "uefi",
@@ -31,6 +32,7 @@ import (
 // word of its orders must not go on to wipe a disk.
 type Instructions struct {
 	Machine  string   `json:"machine"`            // for people to read
+	For      Identity `json:"for"`                // the machine it is; empty: whoever asks
 	Image    string   `json:"image"`              // for people to read
 	Way      Way      `json:"way"`                // who lays out Windows
 	Firmware Firmware `json:"firmware,omitempty"` // what the machine must have booted with; empty: either

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -177,6 +178,21 @@ func (w wine) agent(t *testing.T, s *server) *exec.Cmd {
 	return w.command(`X:\Windows\System32\` + Program)
 }
 
+// wmic asks Windows for one property of each of the things of a class.
+func (w wine) wmic(t *testing.T, class, property string) []string {
+	t.Helper()
+	b := []byte(do(t, w.command("wmic", "path", class, "get", property)))
+	var words []uint16
+	for i := 2; i+1 < len(b); i += 2 { // behind the byte order mark
+		words = append(words, binary.LittleEndian.Uint16(b[i:]))
+	}
+	all := strings.Fields(string(utf16.Decode(words)))
+	if len(all) < 2 || all[0] != property {
+		t.Fatalf("wmic says %q", all)
+	}
+	return all[1:]
+}
+
 // calls are the commands that stand-ins were started as.
 func (w wine) calls(t *testing.T) (all [][]string) {
 	t.Helper()
@@ -236,6 +252,30 @@ func TestInteropWine(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(w.dir, "w/hobnail/install.wim")); !os.IsNotExist(err) {
 			t.Errorf("install.wim is still there: %v", err)
+		}
+	})
+
+	// The agent knows the machine as Windows' own tool does.
+	t.Run("knows its machine", func(t *testing.T) {
+		known := Identity{UUID: model.UUID(strings.ToLower(w.wmic(t, "Win32_ComputerSystemProduct", "UUID")[0]))}
+		// Wine shows the octets as they stand in the table; Windows, and the
+		// standard, have the first three fields little-endian.
+		words := []string{"UUID " + string(known.UUID.Swapped())}
+		for _, mac := range w.wmic(t, "Win32_NetworkAdapter", "MACAddress") {
+			known.MACs = append(known.MACs, model.MAC(mac))
+			words = append(words, "MAC "+mac)
+		}
+		b, err := json.Marshal(known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newServer(t)
+		s.orders = strings.Replace(s.orders, `{`, `{"for": `+string(b)+`, `, 1)
+		out := do(t, w.agent(t, s))
+		for _, word := range words {
+			if !strings.Contains(out, word) {
+				t.Errorf("the agent does not say %s of this machine:\n%s", word, out)
+			}
 		}
 	})
 

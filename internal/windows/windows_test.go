@@ -141,13 +141,13 @@ func TestInstructions(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	img := win11()
 	img.InstallWIM = "a folder/install.wim"
-	b, err := Instructions(Orders{Machine: "lab-01", Image: img, Edition: img.Editions[1], Arch: model.ArchX64, WIM: Sum{5 << 30, sum}, Disk: "serial:S4", Unattend: true})
+	b, err := Instructions(Orders{Machine: "lab-01", For: peagent.Identity{MACs: []model.MAC{"52:54:00:00:00:01"}}, Image: img, Edition: img.Editions[1], Arch: model.ArchX64, WIM: Sum{5 << 30, sum}, Disk: "serial:S4", Unattend: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	in, err := peagent.ParseInstructions(b)
 	want := peagent.Instructions{
-		Machine: "lab-01", Image: "Windows 11 Pro", Way: peagent.WayDISM, Firmware: peagent.UEFI, Wipe: true,
+		Machine: "lab-01", For: peagent.Identity{MACs: []model.MAC{"52:54:00:00:00:01"}}, Image: "Windows 11 Pro", Way: peagent.WayDISM, Firmware: peagent.UEFI, Wipe: true,
 		Disk: peagent.DiskRule{By: "serial", Serial: "S4"}, Unattend: true,
 		WIM: peagent.WIM{URL: "/iso/win11/a%20folder/install.wim", Size: 5 << 30, SHA256: sum, Index: 6, Unpacked: 17 << 30},
 	}
