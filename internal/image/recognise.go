@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"hobnail/internal/model"
+	"hobnail/internal/treeinfo"
 )
 
 // Recognise says what an image is, by marker files and their contents, and how
@@ -206,7 +207,7 @@ var removable = []struct {
 // cpu is the processor family that an image is for: by what it says of itself,
 // by the names of its kernel and volume, by its program for UEFI.
 func cpu(t *tree, f Found) model.CPU {
-	info := ParseTreeInfo([]byte(t.read(".treeinfo")))
+	info := treeinfo.Parse([]byte(t.read(".treeinfo")))
 	disc := strings.Split(t.read(".discinfo"), "\n")
 	arch := ""
 	if len(disc) > 2 {

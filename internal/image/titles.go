@@ -3,6 +3,8 @@ package image
 import (
 	"regexp"
 	"strings"
+
+	"hobnail/internal/treeinfo"
 )
 
 // number is a version as systems write it: 24.04.1, 41, 8.2-1, 20240801.
@@ -45,7 +47,7 @@ var date = regexp.MustCompile(`^20[0-9]{2}-?[0-9]{2}-?[0-9]{2}`)
 // treeTitle reads .treeinfo, and .discinfo where that does not say: time,
 // release, architecture, a line each.
 func treeTitle(t *tree) (title, version string) {
-	info := ParseTreeInfo([]byte(t.read(".treeinfo")))
+	info := treeinfo.Parse([]byte(t.read(".treeinfo")))
 	first := func(keys ...string) string {
 		for _, k := range keys {
 			section, key, _ := strings.Cut(k, " ")

@@ -1,8 +1,6 @@
 package library
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"hobnail/internal/treeinfo"
 )
 
 const (
@@ -34,7 +34,7 @@ func checkTree(fsys fs.FS) ([]Check, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading .treeinfo: %v", err)
 	}
-	sums, boot := parseTreeInfo(text)
+	sums, boot := treeSums(treeinfo.Parse(text))
 	var checks []Check
 	for _, name := range boot[:min(len(boot), maxTreeFiles)] {
 		want, ok := sums[name]
@@ -53,33 +53,28 @@ func checkTree(fsys fs.FS) ([]Check, error) {
 	return checks, nil
 }
 
-// parseTreeInfo gives the SHA-256 sums by file, and the files that are booted.
-func parseTreeInfo(text []byte) (sums map[string]string, boot []string) {
+// treeSums gives the SHA-256 sums by file, and the files that are booted, in
+// the order of their names.
+func treeSums(info treeinfo.File) (sums map[string]string, boot []string) {
 	sums = map[string]string{}
-	section := ""
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
-			section = line[1 : len(line)-1]
+	for name, value := range info["checksums"] {
+		if digits, ok := strings.CutPrefix(value, "sha256:"); ok {
+			if octets, err := hex.DecodeString(digits); err == nil && len(octets) == sha256.Size {
+				sums[path.Clean(name)] = strings.ToLower(digits)
+			}
+		}
+	}
+	for section, values := range info {
+		if !strings.HasPrefix(section, "images-") {
 			continue
 		}
-		key, value, ok := strings.Cut(line, "=")
-		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		switch {
-		case !ok || strings.HasPrefix(line, "#"):
-		case section == "checksums":
-			if digits, ok := strings.CutPrefix(value, "sha256:"); ok {
-				if octets, err := hex.DecodeString(digits); err == nil && len(octets) == sha256.Size {
-					sums[path.Clean(key)] = strings.ToLower(digits)
-				}
-			}
-		case strings.HasPrefix(section, "images-") && (key == "kernel" || key == "initrd"):
-			if name := path.Clean(value); fs.ValidPath(name) && !slices.Contains(boot, name) {
+		for _, key := range []string{"kernel", "initrd"} {
+			if name := path.Clean(values[key]); values[key] != "" && fs.ValidPath(name) && !slices.Contains(boot, name) {
 				boot = append(boot, name)
 			}
 		}
 	}
+	slices.Sort(boot)
 	return sums, boot
 }
 

@@ -1,15 +1,17 @@
-package image
+// Package treeinfo reads .treeinfo, by which the images of Fedora, RHEL and
+// their kin say what they are and which sums their files have.
+package treeinfo
 
 import (
 	"bytes"
 	"strings"
 )
 
-// maxTreeInfo is how many lines of a .treeinfo are looked at. The longest
+// maxLines is how many lines of a .treeinfo are looked at. The longest
 // known has some hundred.
-const maxTreeInfo = 4096
+const maxLines = 4096
 
-// TreeInfo is a .treeinfo file, which lies in the root of what Fedora, RHEL
+// File is a .treeinfo, which lies in the root of what Fedora, RHEL
 // and their kin install from: section, key, value.
 //
 //	[general]                      name, family, version, arch
@@ -19,17 +21,17 @@ const maxTreeInfo = 4096
 //
 // Its form is that of Python's configparser; keys of [checksums] are paths, so
 // case is kept.
-type TreeInfo map[string]map[string]string
+type File map[string]map[string]string
 
-// ParseTreeInfo reads a .treeinfo as far as it can be read: a line that is
+// Parse reads a .treeinfo as far as it can be read: a line that is
 // neither a section nor a key with its value is passed over, as are comments,
 // keys before the first section, and all after 4,096 lines. Of a key that is
 // there twice the last counts. Values are as the file has them: clean them
 // before they are shown.
-func ParseTreeInfo(data []byte) TreeInfo {
-	info := TreeInfo{}
+func Parse(data []byte) File {
+	info := File{}
 	var section map[string]string
-	for range maxTreeInfo {
+	for range maxLines {
 		line, rest, more := bytes.Cut(data, []byte("\n"))
 		data = rest
 		if name, ok := sectionName(string(bytes.TrimSpace(line))); ok {
@@ -66,4 +68,4 @@ func setting(line string) (key, value string, ok bool) {
 }
 
 // Get is a value; empty where it is not there.
-func (t TreeInfo) Get(section, key string) string { return t[section][key] }
+func (t File) Get(section, key string) string { return t[section][key] }
