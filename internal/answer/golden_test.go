@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -112,5 +113,28 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-want +got)\n%s", name, diff)
+	}
+}
+
+// Setup must not wipe the disk that the agent has divided for it, and that it
+// runs from.
+func TestSetupLeavesTheDisk(t *testing.T) {
+	files, err := Builtin("unattend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for way, wipes := range map[string]bool{"dism": true, "setup": false} {
+		d := sample()
+		d.Vars["windows_way"] = way
+		b, err := files["unattend.xml"].Execute(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(b, []byte("DiskConfiguration")); got != wipes {
+			t.Errorf("by %s it wipes the disk: %t\n%s", way, got, b)
+		}
+		if !bytes.Contains(b, []byte("<PartitionID>3</PartitionID>\n          </InstallTo>")) {
+			t.Errorf("by %s Windows goes elsewhere:\n%s", way, b)
+		}
 	}
 }

@@ -159,7 +159,7 @@ func (o *orders) instructions(ctx context.Context, i model.Install, to bootscrip
 	}
 	vars := o.l.answerData(all, i, img, to, m).Vars
 	b, err := windows.Instructions(windows.Orders{
-		Machine: i.Machine, For: is, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Disk: vars["windows_disk"], Unattend: unattend,
+		Machine: i.Machine, For: is, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Way: vars["windows_way"], Disk: vars["windows_disk"], Unattend: unattend,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making %s for %s: %v", instructionsFile, i.Machine, err)

@@ -18,6 +18,7 @@ type Orders struct {
 	Edition  model.Edition
 	Arch     model.Arch // the machine's; empty: not known
 	WIM      Sum        // of install.wim
+	Way      string     // "dism", which is the default, or "setup"
 	Disk     string     // which is wiped: empty for the first, a number, or "serial:" and the drive's own
 	Unattend bool       // there is an unattend.xml
 }
@@ -44,6 +45,20 @@ func Instructions(o Orders) ([]byte, error) {
 	var err error
 	if in.Disk, err = disk(o.Disk); err != nil {
 		return nil, err
+	}
+	switch o.Way {
+	case "", string(peagent.WayDISM):
+	case string(peagent.WaySetup):
+		in.Way = peagent.WaySetup
+		// The answer file tells Setup the disk, by its number.
+		if o.Disk == "" {
+			in.Disk = peagent.DiskRule{By: "number"}
+		}
+		if in.Disk.By != "number" {
+			return nil, fmt.Errorf("disk %q is no number, and by Setup (windows_way) it must be one", o.Disk)
+		}
+	default:
+		return nil, fmt.Errorf("way %q is none (windows_way); dism and setup are known", o.Way)
 	}
 	return encode(in)
 }

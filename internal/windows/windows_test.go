@@ -154,10 +154,19 @@ func TestInstructions(t *testing.T) {
 	if diff := cmp.Diff(want, in); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+	b, err = Instructions(Orders{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Way: "setup"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, err = peagent.ParseInstructions(b); err != nil || in.Way != peagent.WaySetup || in.Disk != (peagent.DiskRule{By: "number"}) {
+		t.Errorf("by Setup: %+v, %v", in, err)
+	}
 	for _, bad := range []Orders{
 		{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Disk: "all"},
 		{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Disk: "-1"},
 		{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Disk: "serial: "},
+		{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Way: "wds"},
+		{Image: img, Edition: img.Editions[0], WIM: Sum{1, sum}, Way: "setup", Disk: "serial:S4"},
 		{Image: img, Edition: img.Editions[0]},
 		{Image: img, WIM: Sum{1, sum}},
 	} {
