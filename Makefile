@@ -34,7 +34,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-minute proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain proof-install clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-slice proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain proof-install clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -42,7 +42,7 @@ run: setup-run build ## serve on every interface, beside the DHCP server that is
 build: $(NBP) $(PE) ## leave ./hobnail
 	CGO_ENABLED=0 go build -trimpath -o hobnail ./cmd/hobnail
 
-test: setup-test build lint unit proof-sim interop lab fuzz-minute ## everything that is tested
+test: setup-test build lint unit proof-sim interop lab fuzz-slice ## everything that is tested
 
 setup-run setup-test setup-bench:
 	@scripts/setup $(@:setup-%=%)
@@ -76,7 +76,7 @@ interop: build ## against other people's clients and tools
 # themselves.
 lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
-	$$sudo go run $(GOTESTSUM) --format $(SHOW) -- -tags lab -count=1 -parallel 8 -timeout 60m -run '$(LAB)' ./internal/lab/...
+	$$sudo go run $(GOTESTSUM) --format $(SHOW) -- -tags lab -count=1 -parallel 10 -timeout 60m -run '$(LAB)' ./internal/lab/...
 
 proof-install: setup-test build ## machines install Debian by themselves and run it from their disks; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
@@ -95,8 +95,8 @@ fuzz: ## every fuzz target for FUZZTIME: 1m, or 10000000x for so many executions
 fuzz-dhcp: ## the decoders of DHCP and PXE, and "packet in, reply out", each for FUZZTIME
 	@scripts/fuzz $(FUZZTIME) $(DHCP_FUZZ)
 
-fuzz-minute: FUZZTIME = 1m
-fuzz-minute: fuzz-dhcp
+fuzz-slice: FUZZTIME = 20s
+fuzz-slice: fuzz-dhcp
 
 proof-power: ## power cuts, full and failing disks, at every step of the lease log
 	go test -count=1 -v -run 'TestPowerCuts|TestFaultAtEveryStep|TestFullDiskForAWhile' ./internal/lease

@@ -18,6 +18,7 @@ import (
 // TestWaitsForApproval: real machines show their number, are approved by it, and
 // go on to a kernel without starting again.
 func TestWaitsForApproval(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		kind   Kind

@@ -14,6 +14,7 @@ import (
 // and lets some overtake others. U-Boot is not among them: in QEMU it has a MAC
 // address of its own making, at which a relay's answer does not reach it.
 func TestBadCable(t *testing.T) {
+	t.Parallel()
 	for _, r := range []row{
 		{"bios-ipxe", BIOS, nil, boots("kernel") + gives + images, []string{ipxe, kernelLine}},
 		{"uefi-x64-secure-boot-grub", UEFIx64Secure, nil, boots("kernel") + gives + images, []string{grub, kernelLine}},

@@ -14,6 +14,7 @@ import (
 // at another, and nobody touches anything: the machine must come to its kernel
 // by the other.
 func TestMatrix11(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		// dies says of a datagram from one of the servers that its sender

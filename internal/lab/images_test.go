@@ -25,6 +25,7 @@ type imageRow struct {
 // the console shows the hashes of what it got. Debian's installer out of a disc
 // is TestDebianInstalls' affair.
 func TestImages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	isos := map[string]ISO{}
 	for _, kind := range ISOs() {

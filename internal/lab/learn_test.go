@@ -16,6 +16,7 @@ import (
 // TestOfferForms switches on a machine with EDK2's firmware for each form of a
 // proxy's offer, beside somebody else's DHCP server: it takes all of them.
 func TestOfferForms(t *testing.T) {
+	t.Parallel()
 	for _, s := range model.Styles() {
 		conf := proxied + fmt.Sprintf("\n[boot]\nunknown = \"kernel\"\noffer = %q\n", s) + images
 		r := row{"uefi-x64-" + string(s), UEFIx64, besideDnsmasq, conf, []string{ipxe, kernelLine}}
@@ -77,6 +78,7 @@ func formOf(p *dhcp4.Packet) model.Style {
 // the first fails, its second goes through, and the first attempt of another
 // machine of its model does. One of another model gets the usual offer.
 func TestOffersThatLearn(t *testing.T) {
+	t.Parallel()
 	Slot(t)
 	l := New(t)
 	lan := l.Link("lan")

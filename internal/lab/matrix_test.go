@@ -90,6 +90,7 @@ const (
 )
 
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	for _, r := range []row{
 		{"01-bios-relay", BIOS, relayed, menu("kernel") + gives + images,
 			[]string{ipxe, kernelLine}},

@@ -31,6 +31,7 @@ type mergeRow struct {
 // reached with an ACK that has our boot data: GRUB takes its server from the
 // ACK, and Secure Boot accepts nothing else on UEFI.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	for _, r := range []mergeRow{
 		{row{"01-uefi-x64-secure-boot-beside-dnsmasq", UEFIx64Secure, besideDnsmasq, merges + menu("kernel") + images,
 			[]string{grub, kernelLine, `secureboot: Secure boot enabled`}}, "dnsmasq-dhcp.leases"},

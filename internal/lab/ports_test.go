@@ -103,6 +103,7 @@ func handedOver(l *Lab, lan *Link, c carrier, conf string) *Server {
 // hobnail wrote down. In rows for BIOS the kernel starts only if iPXE has put
 // its MAC address into the name of its script.
 func TestPortsBoot(t *testing.T) {
+	t.Parallel()
 	for _, c := range carriers() {
 		if c.system == "opnsense" {
 			continue // dnsmasq with the same text; TestPortsDHCP compares what it says

@@ -9,6 +9,7 @@ import "testing"
 // address into. Through a relay GRUB also needs the route that the other
 // server gave.
 func TestProxyGRUB(t *testing.T) {
+	t.Parallel()
 	for _, r := range []row{
 		{"uefi-arm64-beside-dnsmasq", UEFIARM64, besideDnsmasq, proxied + menu("kernel-arm64") + images,
 			[]string{grub, "Asking hobnail at " + localAddr, kernelLine}},
