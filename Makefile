@@ -76,7 +76,7 @@ interop: build ## against other people's clients and tools
 # themselves.
 lab: build ## real firmware, real relays, real other servers; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
-	$$sudo go run $(GOTESTSUM) --format $(SHOW) -- -tags lab -count=1 -parallel 10 -timeout 60m -run '$(LAB)' ./internal/lab/...
+	$$sudo go run $(GOTESTSUM) --format $(SHOW) -- -tags lab -count=1 -parallel 12 -timeout 60m -run '$(LAB)' ./internal/lab/...
 
 proof-install: setup-test build ## machines install Debian by themselves and run it from their disks; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \

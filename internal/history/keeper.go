@@ -66,8 +66,8 @@ type Keeper struct {
 
 	in   chan item
 	lost atomic.Int64
-	// going has the MACs of open boots; it is read for each packet of machines
-	// that do not boot.
+	// going has the MACs of open boots, and with false those that a step in the
+	// queue may begin; it is read for each packet of machines that do not boot.
 	going sync.Map
 
 	mu      sync.Mutex // all below
@@ -116,10 +116,17 @@ func New(archive Archive, clock func() time.Time) *Keeper {
 // Step takes one step of a boot. It never waits; where too many come at once
 // some are left out.
 func (k *Keeper) Step(who record.Who, s model.Step) {
+	known := true
+	if who.MAC != "" && asks(&s) && s.DHCP.Class != "" {
+		_, known = k.going.LoadOrStore(who.MAC, false)
+	}
 	select {
 	case k.in <- item{who, s}:
 	default:
 		k.lost.Add(1)
+		if !known {
+			k.going.CompareAndDelete(who.MAC, false)
+		}
 	}
 }
 
@@ -184,6 +191,7 @@ func (k *Keeper) add(it item) {
 func (k *Keeper) join(it item) bool {
 	b := k.joiner.Add(it.who, it.step)
 	if b == nil {
+		k.going.CompareAndDelete(it.who.MAC, false)
 		return false
 	}
 	st := k.state[b]

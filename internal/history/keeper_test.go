@@ -411,3 +411,28 @@ func TestAnAnswerToNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestASystemIsKnownBeforeItsBootIsJoined is named for a fault: what a system
+// asked was left out while the steps of its boot still waited to be joined, and
+// its boot ended as if the system had never been heard.
+func TestASystemIsKnownBeforeItsBootIsJoined(t *testing.T) {
+	k := history.New(nil, time.Now)
+	if k.Knows(mac(1)) {
+		t.Error("a machine is known that was never heard")
+	}
+	machine{k, 1, "eth0"}.discover()
+	if !k.Knows(mac(1)) {
+		t.Error("its step waits, and the machine is not known")
+	}
+	machine{k, 2, "eth0"}.dhcp(model.StepDiscover, model.DHCPStep{}, netip.Addr{}, false)
+	if k.Knows(mac(2)) {
+		t.Error("a system that nobody booted is known")
+	}
+	for range 50000 {
+		machine{k, 1, "eth0"}.discover()
+	}
+	machine{k, 3, "eth0"}.discover() // there is no room for it
+	if k.Knows(mac(3)) {
+		t.Error("a machine is known whose step was left out")
+	}
+}
