@@ -44,6 +44,9 @@ func TestGolden(t *testing.T) {
 	bios, uefi := lab(model.ArchBIOS), lab(model.ArchX64)
 	direct := func(m *Menu) { m.Direct = "debian-12" }
 	local := func(m *Menu) { m.Direct = model.TargetLocal }
+	leaves := func(way model.LocalWay) func(*Menu) {
+		return func(m *Menu) { m.Direct, m.Local = model.TargetLocal, way }
+	}
 	gone := func(m *Menu) { m.Direct = "debian-11" }
 	waits := func(script string) func(*Menu) {
 		return func(m *Menu) {
@@ -71,6 +74,11 @@ func TestGolden(t *testing.T) {
 		{"direct-uefi.ipxe", IPXE(with(uefi, direct))},
 		{"direct-two-initrds-by-tftp.ipxe", IPXE(with(uefi, func(m *Menu) { m.Direct, m.NoHTTP = "rescue", true }))},
 		{"local.ipxe", IPXE(with(uefi, local))},
+		{"local-exit.ipxe", IPXE(with(uefi, leaves(model.LocalExit)))},
+		{"local-disk.ipxe", IPXE(with(uefi, leaves(model.LocalDisk)))},
+		{"local-disk-bios.ipxe", IPXE(with(bios, leaves(model.LocalDisk)))},
+		{"local-exit.grub", GRUB(with(uefi, leaves(model.LocalExit)))},
+		{"local-exit.pxelinux", PXELinux(with(bios, leaves(model.LocalExit)))},
 		{"menu.grub", GRUB(uefi)},
 		{"menu-waits-default-image.grub", GRUB(with(uefi, func(m *Menu) { m.Timeout, m.Default = 0, "debian-12" }))},
 		{"menu-target-is-gone.grub", GRUB(with(uefi, gone))},

@@ -161,6 +161,12 @@ func (w *grubWriter) failed(what, command string) {
 // that is left.
 func (w *grubWriter) localDisk() {
 	w.line("function local_disk {")
+	if w.menu.Local == model.LocalExit {
+		w.line("  exit 1")
+		w.line("}")
+		w.line("")
+		return
+	}
 	w.line("  set suffix=x64")
 	w.line(`  if [ "$grub_cpu" = i386 ]; then set suffix=ia32; fi`)
 	w.line(`  if [ "$grub_cpu" = arm64 ]; then set suffix=aa64; fi`)

@@ -171,14 +171,41 @@ func (w *ipxeWriter) url(name string) string {
 	return safe(s.URL, urlBytes) + "/" + fileName(name)
 }
 
-// local leaves for the next boot device. Under UEFI that takes an error:
-// after success the firmware shows its own menu (UEFI 2.10 section 3.1.1;
-// OVMF does). A BIOS that is left often says "no bootable device", so its
-// first disk is started directly.
+// local leaves for the own disk. To go back to UEFI takes an error: after
+// success it shows its own menu (UEFI 2.10 section 3.1.1; OVMF does). A BIOS
+// that is left often says "no bootable device", so its first disk is started
+// directly.
 func (w *ipxeWriter) local() {
 	w.line("echo Starting from the local disk")
-	w.line("iseq ${platform} efi && exit 1 ||")
-	w.line("sanboot --no-describe --drive 0x80 || exit 1")
+	switch w.menu.Local {
+	case model.LocalExit:
+		w.line("exit 1")
+	case model.LocalDisk:
+		w.line("iseq ${platform} efi || sanboot --no-describe --drive 0x80 || exit 1")
+		// Drive 0 is the first that has the file (iPXE, efi_block.c).
+		for _, file := range localPrograms(w.menu.Machine.Arch) {
+			w.linef(`sanboot --no-describe --drive 0 --filename %s ||`, file)
+		}
+		w.line("sanboot --no-describe --drive 0 || exit 1")
+	default:
+		w.line("iseq ${platform} efi && exit 1 ||")
+		w.line("sanboot --no-describe --drive 0x80 || exit 1")
+	}
+}
+
+// localPrograms are where installed systems have their boot programs for UEFI,
+// in the order in which they are looked for: a shim before Windows, whose menu
+// does not offer the other one. iPXE takes names, and no patterns.
+func localPrograms(arch model.Arch) []string {
+	suffix, ok := map[model.Arch]string{model.ArchX64: "x64", model.ArchARM64: "aa64", model.ArchIA32: "ia32"}[arch]
+	if !ok {
+		return nil
+	}
+	var all []string
+	for _, system := range []string{"debian", "ubuntu", "fedora", "redhat", "centos", "rocky", "almalinux", "opensuse", "sles", "proxmox"} {
+		all = append(all, `\EFI\`+system+`\shim`+suffix+`.efi`)
+	}
+	return append(all, `\EFI\Microsoft\Boot\bootmgfw.efi`)
 }
 
 // wait shows who waits and asks again every few seconds. The script that comes

@@ -28,8 +28,9 @@ type Menu struct {
 	// once; empty shows the menu. An ID that is not there shows the menu
 	// without a countdown, so that a person decides.
 	Direct string
-	Why    string // the decision in one sentence, with its place in the configuration
-	NoHTTP bool   // iPXE only: this build knows no HTTP, so files come by TFTP
+	Local  model.LocalWay // how it leaves for its own disk; empty: LocalAuto
+	Why    string         // the decision in one sentence, with its place in the configuration
+	NoHTTP bool           // iPXE only: this build knows no HTTP, so files come by TFTP
 	// Wait is what stands on the screen of a machine that waits until a person
 	// has approved it; nil: it does not. Nothing else is shown then.
 	Wait *Wait

@@ -36,7 +36,7 @@ func PXELinux(m Menu) []byte {
 		w.wait(m)
 	} else if m.local() {
 		w.only("local")
-		w.local()
+		w.local(m)
 	} else if e, ok := m.direct(); ok {
 		w.only("image-" + label(e.ID))
 		w.line("TIMEOUT 300") // tries again 30 s after a failure, at the boot: prompt
@@ -74,7 +74,7 @@ func (w *pxelinuxWriter) choice(m Menu) {
 		w.entry(e)
 	}
 	w.line("")
-	w.local()
+	w.local(m)
 }
 
 // entry names initrds at the front of APPEND where it can: pxelinux puts
@@ -112,10 +112,16 @@ func (w *pxelinuxWriter) wait(m Menu) {
 	w.linef("  CONFIG /%s", fileName(m.Wait.Script))
 }
 
-func (w *pxelinuxWriter) local() {
+func (w *pxelinuxWriter) local(m Menu) {
 	w.line("LABEL local")
 	w.line("  MENU LABEL Local disk")
-	w.line("  LOCALBOOT 0")
+	// 0 ends well, and the BIOS goes on; -1 tells it that the boot failed (int
+	// 18h), which some of them want to hear. Neither names a disk.
+	if m.Local == model.LocalExit {
+		w.line("  LOCALBOOT -1")
+	} else {
+		w.line("  LOCALBOOT 0")
+	}
 }
 
 // kernelKeyword is KERNEL, which all three loaders know, but where pxelinux

@@ -96,14 +96,15 @@ type Share struct{ Index, Of int }
 
 // Boot is [boot].
 type Boot struct {
-	Unknown   string        // target of a machine that neither rule nor name decides
-	UnknownAt string        // where it was said; "built-in default" otherwise
-	Default   string        // the menu's default: an image or "local"
-	Timeout   time.Duration // the menu's countdown; 0 waits for a key
-	Offer     model.Style   // form of a proxy's offer where nothing else says it; default auto
-	OfferAt   string        // where it was said; "built-in default" otherwise
-	Learn     bool          // whether boots may change offers and boot programs; default true
-	LearnAt   string        // where it was said; "built-in default" otherwise
+	Unknown   string         // target of a machine that neither rule nor name decides
+	UnknownAt string         // where it was said; "built-in default" otherwise
+	Default   string         // the menu's default: an image or "local"
+	Timeout   time.Duration  // the menu's countdown; 0 waits for a key
+	Local     model.LocalWay // how loaders leave for the own disk where no rule says it; default auto
+	Offer     model.Style    // form of a proxy's offer where nothing else says it; default auto
+	OfferAt   string         // where it was said; "built-in default" otherwise
+	Learn     bool           // whether boots may change offers and boot programs; default true
+	LearnAt   string         // where it was said; "built-in default" otherwise
 }
 
 // Subnet is one [[subnet]].
@@ -138,6 +139,7 @@ type Rule struct {
 	Match   Match
 	Boot    string         // target; "" where the rule only chooses a loader
 	Loader  string         // boot program kind or file name; "" for the default
+	Local   model.LocalWay // how loaders leave for the own disk; "" where the rule does not say
 	Offer   model.Style    // form of a proxy's offer; "" where the rule does not say
 	Learn   string         // "on" or "off"; "" where the rule does not say
 	Options []model.Option // for every machine that matches, whichever rule decides its target
@@ -183,6 +185,7 @@ func Default() *Config {
 			Timeout:   10 * time.Second,
 			Offer:     model.StyleAuto,
 			OfferAt:   builtIn,
+			Local:     model.LocalAuto,
 			Learn:     true,
 			LearnAt:   builtIn,
 		},

@@ -184,6 +184,7 @@ func TestParseFaults(t *testing.T) {
 			`3:9: learn "no" is no switch; allowed are on and off`,
 			`6:9: offer "pxe" is not known; allowed are auto, bypass, menu, no43, binl, delayed`,
 			`11:9: learn "yes" is no switch; allowed are on and off`,
+			`14:9: local "sanboot" is not known; allowed are auto, exit, disk`,
 		}},
 		{"mac", []string{
 			`3:7: mac "52:54:00:12:34" is not a MAC address; write it as 52:54:00:12:34:56`,
@@ -256,7 +257,7 @@ func TestParseFaults(t *testing.T) {
 			`2:31: arch "uefi-amd64" is not known; allowed are bios, uefi-ia64, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, power-of, power-epapr, power-opal, uefi-riscv32, uefi-riscv64, uefi-riscv128, s390, uefi-mips32, uefi-mips64, uefi-sunway32, uefi-sunway64, uefi-loongarch32, uefi-loongarch64, rpi; did you mean uefi-arm64?`,
 		}},
 		{"rule-empty", []string{
-			`1:1: [[rule]] decides nothing; give it boot, loader, offer, learn or options`,
+			`1:1: [[rule]] decides nothing; give it boot, loader, local, offer, learn or options`,
 		}},
 		{"rule-firmware", []string{
 			`2:22: firmware "https" is not known; allowed are bios, uefi, http, uboot, other; did you mean http?`,

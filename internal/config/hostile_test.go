@@ -135,7 +135,7 @@ func checkSound(t *testing.T, cfg *Config) {
 		}
 	}
 	for _, r := range cfg.Rules {
-		if r.Boot == "" && r.Loader == "" && r.Offer == "" && r.Learn == "" && len(r.Options) == 0 {
+		if r.Boot == "" && r.Loader == "" && r.Local == "" && r.Offer == "" && r.Learn == "" && len(r.Options) == 0 {
 			t.Errorf("rule %+v", r)
 		}
 	}

@@ -52,6 +52,7 @@ func keysOf(section string) []key {
 			{"unknown", `"menu"`},
 			{"default", `"local"`},
 			{"timeout", `"10s"`},
+			{"local", `"auto"`},
 			{"offer", `"auto"`},
 			{"learn", `"on"`},
 		}
@@ -114,6 +115,7 @@ func keysOf(section string) []key {
 			{"match", `{ arch = "uefi-x64" }`},
 			{"boot", `"debian-12"`},
 			{"loader", `"ipxe"`},
+			{"local", `"exit"`},
 			{"offer", `"menu"`},
 			{"learn", `"off"`},
 			{"options", `{ ntp-servers = ["10.77.1.5"] }`},

@@ -72,7 +72,7 @@ func TestParseEveryKey(t *testing.T) {
 			DHCP: model.ModeOff, DHCPAt: "site.toml:11", Upstream: []netip.Addr{addr("10.77.1.9"), addr("10.77.1.10")},
 			Share: Share{Index: 2, Of: 3}, NBP: "/srv/hobnail/programs", Options: ntp,
 		},
-		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:23", Default: "debian-12", Timeout: 90 * time.Second,
+		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:23", Default: "debian-12", Timeout: 90 * time.Second, Local: model.LocalExit,
 			Offer: model.StyleNo43, OfferAt: "site.toml:21", Learn: false, LearnAt: "site.toml:22"},
 		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
 		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},

@@ -36,10 +36,13 @@ func (d *draft) readRule(s section) {
 	if v, ok := one(s, "loader", parseLoader); ok {
 		r.Loader = v.v
 	}
+	if v, ok := one(s, "local", parseLocalWay); ok {
+		r.Local = v.v
+	}
 	r.Offer, r.Learn = readLearning(s)
 	r.Options = d.readOptions(s)
-	if !slices.ContainsFunc([]string{"boot", "loader", "offer", "learn", "options"}, s.has) {
-		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader, offer, learn or options")
+	if !slices.ContainsFunc([]string{"boot", "loader", "local", "offer", "learn", "options"}, s.has) {
+		d.report.add(s.table.at, "[[rule]] decides nothing; give it boot, loader, local, offer, learn or options")
 	}
 }
 

@@ -95,6 +95,9 @@ func (d *draft) readBoot(s section) {
 	if v, ok := one(s, "timeout", parseTimeout); ok {
 		c.Timeout = v.v
 	}
+	if v, ok := one(s, "local", parseLocalWay); ok {
+		c.Local = v.v
+	}
 	if v, ok := one(s, "offer", parseStyle); ok {
 		c.Offer, c.OfferAt = v.v, d.src.at(v.at)
 	}

@@ -31,6 +31,10 @@ func parseStyle(s string) (model.Style, error) {
 	return oneOf(append([]model.Style{model.StyleAuto}, model.Styles()...)...)(s)
 }
 
+func parseLocalWay(s string) (model.LocalWay, error) {
+	return oneOf(model.LocalAuto, model.LocalExit, model.LocalDisk)(s)
+}
+
 func parseArch(s string) (model.Arch, error) { return oneOf(model.Archs()...)(s) }
 
 func parseFirmware(s string) (model.Firmware, error) {

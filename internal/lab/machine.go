@@ -18,6 +18,7 @@ type MachineOpts struct {
 	UUID   string        // SMBIOS system UUID; default: made from the MAC
 	Memory int           // MiB
 	Disk   int64         // octets of an empty disk; 0: none. The network comes before it
+	DiskOf string        // a file that such a disk is a copy of, in place of an empty one
 	Accel  string        // QEMU accelerator; default: tcg, the emulation that runs anywhere
 	Screen io.Writer     // gets a copy of the raw console, for a person to watch
 	Wait   time.Duration // how long Expect waits; default: by kind
@@ -111,8 +112,8 @@ func (m *Machine) arguments(fw firmware, o MachineOpts, tap string) ([]string, e
 		// EDK2's network stack needs a source of randomness.
 		"-device", "virtio-rng-pci",
 	}
-	if o.Disk > 0 {
-		disk, err := emptyFile(m.lab.Path(m.Name+".disk"), o.Disk)
+	if o.Disk > 0 || o.DiskOf != "" {
+		disk, err := m.disk(o)
 		if err != nil {
 			return nil, err
 		}
@@ -131,6 +132,15 @@ func (m *Machine) arguments(fw firmware, o MachineOpts, tap string) ([]string, e
 	return append(args,
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+fw.code,
 		"-drive", "if=pflash,unit=1,format=raw,file="+vars), err
+}
+
+// disk makes the file that is the machine's disk.
+func (m *Machine) disk(o MachineOpts) (string, error) {
+	name := m.lab.Path(m.Name + ".disk")
+	if o.DiskOf != "" {
+		return copyFile(o.DiskOf, name)
+	}
+	return emptyFile(name, o.Disk)
 }
 
 // networkCard describes the card. Left to itself QEMU gives it the iPXE ROM,
@@ -248,7 +258,7 @@ func emptyFile(name string, size int64) (string, error) {
 func copyFile(from, to string) (string, error) {
 	b, err := os.ReadFile(from)
 	if err != nil {
-		return "", fmt.Errorf("copying firmware variables: %v", err)
+		return "", fmt.Errorf("copying %s: %v", from, err)
 	}
 	return to, os.WriteFile(to, b, 0o600)
 }

@@ -41,7 +41,7 @@ type Policy struct {
 	owned    map[netip.Prefix][]Range          // our blocks of each pool
 	options  map[netip.Prefix][]Option         // what each place gives to whoever asks
 	giving   []*config.Rule                    // rules with options
-	steering []*config.Rule                    // rules with offer or learn
+	steering []*config.Rule                    // rules with local, offer or learn
 	links    map[netip.Prefix][]*config.Subnet // see sharing
 	byMAC    map[model.MAC]*model.Machine
 	byUUID   map[model.UUID]*model.Machine // in either byte order
@@ -82,7 +82,7 @@ func Compile(cfg *config.Config, images []model.Image, programs Programs) *Polic
 		if len(r.Options) > 0 {
 			p.giving = append(p.giving, r)
 		}
-		if r.Offer != "" || r.Learn != "" {
+		if r.Offer != "" || r.Learn != "" || r.Local != "" {
 			p.steering = append(p.steering, r)
 		}
 	}

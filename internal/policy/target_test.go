@@ -173,3 +173,35 @@ boot = "debian-12"
 		})
 	}
 }
+
+// TestWayToTheDisk: how loaders leave for a machine's own disk.
+func TestWayToTheDisk(t *testing.T) {
+	w := newWorld(t, serverSite+`
+[boot]
+local = "exit"
+[[rule]]
+match = { firmware = "bios" }
+boot  = "local"
+[[rule]]
+match = { mac = "52:54:00:*" }
+local = "disk"
+`)
+	other := model.MAC("00:11:22:33:44:55")
+	for _, tc := range []struct {
+		name    string
+		request *classify.Facts
+		want    model.LocalWay
+	}{
+		{"by a rule that decides nothing else", asks(lab1, boots(model.ArchX64, model.FirmwareUEFI)), model.LocalDisk},
+		{"by a rule behind the one that decides the target", asks(lab1, boots(model.ArchBIOS, model.FirmwareBIOS)), model.LocalDisk},
+		{"known by its MAC alone", &classify.Facts{MAC: lab1}, model.LocalDisk},
+		{"no rule matches", &classify.Facts{MAC: other}, model.LocalExit},
+	} {
+		if got := w.Script(tc.request).Local; got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+	if got := newWorld(t, serverSite).Script(&classify.Facts{MAC: lab1}).Local; got != model.LocalAuto {
+		t.Errorf("nothing is said: %s", got)
+	}
+}

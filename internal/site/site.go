@@ -252,6 +252,7 @@ func (s *Site) menu(ctx context.Context, r bootfile.Request, who boots.Known) (b
 		Server:  s.server(r),
 		Default: cfg.Boot.Default,
 		Timeout: cfg.Boot.Timeout,
+		Local:   script.Local,
 		NoHTTP:  cfg.Server.HTTPPort == 0 || r.Via == "tftp" && who.Facts != nil && !policy.SpeaksHTTP(who.Facts),
 	}
 	if script.Machine != nil {
