@@ -91,7 +91,7 @@ func (l *Lab) defaults(kind Kind, fw firmware, o *MachineOpts) {
 		// QEMU keeps what it has translated of one system after a reset, and
 		// writing the next one over it costs milliseconds a store (7.2): minutes
 		// a kernel. A small cache forgets in time.
-		if o.Disk > 0 {
+		if o.Disk > 0 || o.DiskOf != "" {
 			o.Accel = "tcg,tb-size=64"
 		}
 	}
@@ -122,6 +122,10 @@ func (m *Machine) arguments(fw firmware, o MachineOpts, tap string) ([]string, e
 			"-device", "virtio-blk-pci,drive=disk0,bootindex=2")
 	}
 	args = append(args, fw.extra...)
+	if o.DiskOf != "" {
+		// OVMF would ask over IPv6 for a minute before it comes to the disk.
+		args = append(args, "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no")
+	}
 	if fw.bios != "" {
 		args = append(args, "-bios", fw.bios)
 	}
