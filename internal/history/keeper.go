@@ -20,6 +20,9 @@ const (
 	// queueDepth is how many steps may wait. More are counted and left out:
 	// history must not slow a boot.
 	queueDepth = 32768
+	// gather is how long the first of several steps waits for the others: to
+	// wake up for each cost a service more than to tell it.
+	gather = 10 * time.Millisecond
 	// pace is how often boots are judged and stored.
 	pace = time.Second
 	// neighbourAge is how long a DHCP server counts after it was heard of.
@@ -150,6 +153,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	for {
 		select {
 		case it := <-k.in:
+			time.Sleep(gather)
 			k.mu.Lock()
 			k.add(it)
 			for range min(len(k.in), 1024) {

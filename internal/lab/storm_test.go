@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,8 +22,8 @@ import (
 
 // TestStorm: so many machines boot at once, most of them well, some stopping
 // on their way; each leaves one record with the right verdict. By hand (make
-// proof-storm) it is played twice, with and without records, and says what
-// part of the server's processor time they cost.
+// proof-storm) smaller ones follow, with and without records, and say what part
+// of the server's processor time they cost.
 func TestStorm(t *testing.T) {
 	n := 500
 	if s := os.Getenv("HOBNAIL_STORM"); s != "" {
@@ -31,15 +32,27 @@ func TestStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	with := storm(t, n, true)
+	storm(t, n, true)
 	if os.Getenv("HOBNAIL_STORM") == "" {
 		return
 	}
-	without := storm(t, n, false)
-	share := 1 - without.Seconds()/with.Seconds()
-	t.Logf("%d boots: %v of processor time with records, %v without: records are %.1f %%", n, with, without, 100*share)
-	if share > 0.10 {
-		t.Errorf("records cost %.1f %% of the processor time, allowed are 10", 100*share)
+	// Whole storms of one kind differ by half on a machine that has neighbours:
+	// small ones are played in pairs, each side of a pair first in turn.
+	var shares []float64
+	for i := range 10 {
+		var used [2]time.Duration // without records, with them
+		for k := range 2 {
+			keep := (i+k)%2 == 1
+			used[map[bool]int{true: 1}[keep]] = storm(t, n/10, keep)
+		}
+		shares = append(shares, 1-used[0].Seconds()/used[1].Seconds())
+		t.Logf("%d boots: %v of processor time without records, %v with them: %.1f %%", n/10, used[0], used[1], 100*shares[i])
+	}
+	slices.Sort(shares)
+	if share := (shares[4] + shares[5]) / 2; share > 0.10 {
+		t.Errorf("records cost %.1f %% of the processor time in the median, allowed are 10", 100*share)
+	} else {
+		t.Logf("records cost %.1f %% of the processor time in the median", 100*share)
 	}
 }
 
