@@ -151,7 +151,11 @@ func (m *Machine) disk(o MachineOpts) (string, error) {
 // with the card's own PCI identity written into it; a ROM that is named does
 // not get that, and SeaBIOS passes it over.
 func (m *Machine) networkCard(fw firmware) string {
-	card := "virtio-net-pci,netdev=net0,bootindex=1,mac=" + m.MAC
+	card := fw.card
+	if card == "" {
+		card = "virtio-net-pci"
+	}
+	card += ",netdev=net0,bootindex=1,mac=" + m.MAC
 	if fw.netROM {
 		return card
 	}

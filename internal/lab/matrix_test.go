@@ -108,8 +108,6 @@ func TestMatrix(t *testing.T) {
 			[]string{grub, kernelLine}},
 		{"08-uefi-x64-http-same-link", UEFIx64HTTP, sameLink, boots("kernel") + gives + images,
 			[]string{`Start HTTP Boot over IPv4`, kernelLine}},
-		// U-Boot of this kind makes up its MAC address: a named machine would
-		// not be known.
 		{"09-uboot-arm64-same-link", UBootARM64, sameLink, boots("kernel-arm64") + gives + images,
 			[]string{`U-Boot 20`, kernelLine}},
 		{"10-bios-pxelinux-same-link", BIOS, sameLink,
@@ -142,8 +140,7 @@ func (r row) run(t *testing.T, check func(*testing.T, *Lab, *Server, *Capture)) 
 
 // checkVerdict: the server says of a machine that came to its kernel that it
 // went well, or of an installer that has asked its first question on the screen
-// for five minutes that it is silent. There is one machine, and U-Boot's makes
-// up its MAC address.
+// for five minutes that it is silent. There is one machine.
 func checkVerdict(t *testing.T, server *Server) {
 	t.Helper()
 	all := server.Boots()
