@@ -246,6 +246,17 @@ func (i Image) On(a Arch) (img Image, ok bool) {
 	return i, ok && a.Runs(i.CPU)
 }
 
+// LocalWay is how a loader leaves for a machine's own disk.
+type LocalWay string
+
+// Ways to leave. Firmware differs: after a boot program that ends well UEFI
+// shows its own menu, and some shows it after one that ends with a fault too.
+const (
+	LocalAuto LocalWay = "auto" // what works on most firmware, by the loader
+	LocalExit LocalWay = "exit" // back to the firmware, which goes on with its boot order
+	LocalDisk LocalWay = "disk" // the loader starts what is on the disk
+)
+
 // Way is how a loader starts an image.
 type Way string
 
@@ -258,18 +269,7 @@ const (
 	WayESXi    Way = "esxi"    // VMware's mboot, which reads a boot.cfg that we write and loads by iPXE
 )
 
-// LocalWay is how a loader leaves for a machine's own disk.
-type LocalWay string
-
-// Ways to leave. Firmware differs: after a boot program that ends well UEFI
-// shows its own menu, and some shows it after one that ends with a fault too.
-const (
-	LocalAuto LocalWay = "auto" // what works on most firmware, by the loader
-	LocalExit LocalWay = "exit" // back to the firmware, which goes on with its boot order
-	LocalDisk LocalWay = "disk" // the loader starts what is on the disk
-)
-
-// Way is how a loader starts an image. reports whether iPXE alone can start an image this way.
+// IPXEOnly reports whether iPXE alone can start an image this way.
 func (w Way) IPXEOnly() bool { return w == WaySANBoot || w == WayESXi }
 
 // Machine is a device that a person has named.
