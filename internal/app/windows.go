@@ -13,7 +13,6 @@ import (
 	"hobnail/internal/bootscript"
 	"hobnail/internal/event"
 	"hobnail/internal/model"
-	"hobnail/internal/peagent"
 	"hobnail/internal/peagent/embedded"
 	"hobnail/internal/site"
 	"hobnail/internal/windows"
@@ -153,14 +152,14 @@ func (o *orders) instructions(ctx context.Context, i model.Install, to bootscrip
 		return nil, fmt.Errorf("making %s for %s: %v", instructionsFile, i.Machine, err)
 	}
 	all := o.s.machines.Snapshot()
-	var is peagent.Identity
-	if named := all.Machine(i.Machine); named != nil {
-		is = peagent.Identity{UUID: named.UUID, MACs: named.MACs, Serial: named.Serial}
-	}
 	vars := o.l.answerData(all, i, img, to, m).Vars
-	b, err := windows.Instructions(windows.Orders{
-		Machine: i.Machine, For: is, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Way: vars["windows_way"], Disk: vars["windows_disk"], Unattend: unattend,
-	})
+	orders := windows.Orders{
+		Machine: i.Machine, Image: img, Edition: e, Arch: m.Arch, WIM: sum, Way: vars["windows_way"], Disk: vars["windows_disk"], Unattend: unattend,
+	}
+	if named := all.Machine(i.Machine); named != nil {
+		orders.UUID, orders.MACs, orders.Serial = named.UUID, named.MACs, named.Serial
+	}
+	b, err := windows.Instructions(orders)
 	if err != nil {
 		return nil, fmt.Errorf("making %s for %s: %v", instructionsFile, i.Machine, err)
 	}

@@ -13,7 +13,9 @@ import (
 // Orders is what the agent in Windows PE is told to do.
 type Orders struct {
 	Machine  string
-	For      peagent.Identity // the machine's; what is not known is empty
+	UUID     model.UUID // the machine's, as are the next two; what is not known is empty
+	MACs     []model.MAC
+	Serial   string
 	Image    model.Image
 	Edition  model.Edition
 	Arch     model.Arch // the machine's; empty: not known
@@ -29,7 +31,7 @@ func InstallName(img model.Image) string { return "iso/" + img.Name + "/" + img.
 // Instructions writes pe.json.
 func Instructions(o Orders) ([]byte, error) {
 	in := peagent.Instructions{
-		Machine: o.Machine, For: o.For, Image: o.Edition.Name, Way: peagent.WayDISM,
+		Machine: o.Machine, For: peagent.Identity{UUID: o.UUID, MACs: o.MACs, Serial: o.Serial}, Image: o.Edition.Name, Way: peagent.WayDISM,
 		Wipe: true, Unattend: o.Unattend,
 		WIM: peagent.WIM{
 			URL: "/" + escape(InstallName(o.Image)), Size: o.WIM.Size, SHA256: o.WIM.SHA256,

@@ -141,7 +141,7 @@ func TestInstructions(t *testing.T) {
 	sum := strings.Repeat("ab", 32)
 	img := win11()
 	img.InstallWIM = "a folder/install.wim"
-	b, err := Instructions(Orders{Machine: "lab-01", For: peagent.Identity{MACs: []model.MAC{"52:54:00:00:00:01"}}, Image: img, Edition: img.Editions[1], Arch: model.ArchX64, WIM: Sum{5 << 30, sum}, Disk: "serial:S4", Unattend: true})
+	b, err := Instructions(Orders{Machine: "lab-01", MACs: []model.MAC{"52:54:00:00:00:01"}, Image: img, Edition: img.Editions[1], Arch: model.ArchX64, WIM: Sum{5 << 30, sum}, Disk: "serial:S4", Unattend: true})
 	if err != nil {
 		t.Fatal(err)
 	}
