@@ -50,12 +50,7 @@ const installedLogin = `Debian GNU/Linux 12 box ttyS0`
 func debianInstalls(t *testing.T, kind Kind, disc string) {
 	l := New(t)
 	lan := l.Link("lan")
-	server, _ := sameLink(l, lan, gives+nameServer+`
-[boot]
-unknown = "local"
-[install]
-vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
-`)
+	server, _ := sameLink(l, lan, handsFree)
 	server.command("images", "add", disc)
 	server.command("machines", "add", "box", "--mac", machineMAC)
 	server.command("machines", "install", "box", "--image", "debian-disc")

@@ -12,6 +12,14 @@ import (
 // if DHCP names none. Nobody is there.
 const nameServer = "dns = [\"" + routerAddr + "\"]\n"
 
+// handsFree configures a server whose machines install without questions.
+const handsFree = gives + nameServer + `
+[boot]
+unknown = "local"
+[install]
+vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
+`
+
 // TestInstallerReadsItsAnswers: a machine with Secure Boot on that is armed
 // starts Debian's installer, which reads the answer file of this attempt with
 // nobody at the keyboard. It has no mirror here and comes to no end: switched
@@ -21,12 +29,7 @@ func TestInstallerReadsItsAnswers(t *testing.T) {
 	Slot(t)
 	l := New(t)
 	lan := l.Link("lan")
-	server, _ := sameLink(l, lan, gives+nameServer+`
-[boot]
-unknown = "local"
-[install]
-vars = { password_hash = "$6$lab$lab", domain = "lab", disk = "/dev/vda" }
-`)
+	server, _ := sameLink(l, lan, handsFree)
 	server.command("machines", "add", "box", "--mac", machineMAC)
 	server.command("machines", "install", "box", "--image", "debian-12")
 	m := l.Machine(UEFIx64Secure, lan, MachineOpts{MAC: machineMAC, Wait: 6 * time.Minute})
