@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"net/netip"
 	"path"
 	"strings"
@@ -142,9 +141,10 @@ func lastReason(d *policy.Decision) string {
 }
 
 func reasonLines(d *policy.Decision) []string {
-	var lines []string
-	for _, r := range d.Reasons() {
-		lines = append(lines, record.Printable(fmt.Sprintf("%s: %s (%s)", r.Rule, r.Text, r.At)))
+	reasons := d.Reasons()
+	lines := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		lines = append(lines, record.Printable(r.Rule+": "+r.Text+" ("+r.At+")"))
 	}
 	return lines
 }

@@ -225,7 +225,7 @@ func (k *Keeper) judge(now time.Time) {
 		b.Verdict = verdict.Judge(k.around.Case(b, now))
 		st.due = time.Time{}
 		if !b.Verdict.Final {
-			st.due = now.Add(2 * pace)
+			st.due = now.Add(again(now.Sub(b.Last)))
 		}
 		if st.dirty || b.Verdict.Final && !before.Final || b.Verdict.Code != before.Code {
 			l := listed{b.Verdict.Code, b.Verdict.Final}
@@ -249,6 +249,12 @@ func (k *Keeper) judge(now time.Time) {
 	}
 	show(save, watchers)
 	k.store(save, now)
+}
+
+// again is when to judge a boot anew from which nothing came for that long: its
+// verdict is late by an eighth of what it waited for.
+func again(quiet time.Duration) time.Duration {
+	return min(max(quiet/8, 2*pace), 15*pace)
 }
 
 // show hands boots to those who watch.

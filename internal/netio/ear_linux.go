@@ -27,19 +27,22 @@ type Ear struct {
 	closed atomic.Bool
 }
 
-// serverPorts lets pass what is UDP over IPv4, no later fragment, and sent from
-// port 67 or 4011. The packet begins with its IP header.
-func serverPorts() []unix.SockFilter {
+// replies lets pass what is UDP over IPv4, no later fragment, sent from port 67
+// or 4011, and a BOOTREPLY (RFC 951: op is 2): a relay asks from port 67 too.
+// The packet begins with its IP header.
+func replies() []unix.SockFilter {
 	const accept, reject = 1 << 16, 0
 	return []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 9},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.IPPROTO_UDP, Jf: 7},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.IPPROTO_UDP, Jf: 9},
 		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 6},
-		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: 0x1fff, Jt: 5},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: 0x1fff, Jt: 7},
 		{Code: unix.BPF_LDX | unix.BPF_B | unix.BPF_MSH, K: 0},
 		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_IND, K: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 67, Jt: 1},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 4011, Jf: 1},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 4011, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_IND, K: 8},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 2, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: accept},
 		{Code: unix.BPF_RET | unix.BPF_K, K: reject},
 	}
@@ -52,7 +55,9 @@ func OpenEar() (*Ear, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a socket to hear other DHCP servers: %v; it needs CAP_NET_RAW", err)
 	}
-	filter := serverPorts()
+	filter := replies()
+	// Older kernels than 4.20 have every packet of ours pass the filter too.
+	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP)})

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestEar: what is sent from a server's ports is heard by somebody who has
-// bound none, and nothing else is.
+// TestEar: a reply from a server's port is heard by somebody who has bound none,
+// and nothing else is: no request from there, as relays send, no other port.
 func TestEar(t *testing.T) {
 	if err := rawSocketAllowed(); err != nil {
 		t.Skipf("packet sockets are not allowed here: %v", err)
@@ -26,22 +26,21 @@ func TestEar(t *testing.T) {
 			}
 		})
 	}()
-	for _, from := range []string{"127.0.0.1:4012", "127.0.0.1:4011"} {
-		conn, err := net.Dial("udp", "127.7.7.7:6868")
-		if err == nil {
-			conn.Close()
-		}
+	for _, sent := range []struct{ from, what string }{
+		{"127.0.0.1:4012", "\x02other port"}, {"127.0.0.1:4011", "\x01request"}, {"127.0.0.1:4011", "\x02answer"},
+	} {
+		from := sent.from
 		local, _ := net.ResolveUDPAddr("udp", from)
 		c, err := net.DialUDP("udp", local, &net.UDPAddr{IP: net.IPv4(127, 7, 7, 7), Port: 6868})
 		if err != nil {
 			t.Skipf("port of %s is taken: %v", from, err)
 		}
-		c.Write([]byte("answer"))
+		c.Write([]byte(sent.what))
 		c.Close()
 	}
 	select {
 	case got := <-heard:
-		if got != "127.0.0.1:4011 answer" {
+		if got != "127.0.0.1:4011 \x02answer" {
 			t.Errorf("heard %q", got)
 		}
 	case <-time.After(5 * time.Second):
