@@ -21,7 +21,8 @@ type mmsghdr struct {
 }
 
 // controlSize holds the control messages of one datagram: struct in6_pktinfo
-// or in_pktinfo, and UDP_SEGMENT's size of packets.
+// (40 octets with its header and padding) or in_pktinfo, and UDP_SEGMENT's size
+// of packets (24).
 const controlSize = 64
 
 // messages is the memory that one call hands to the kernel. It is used again
@@ -54,18 +55,10 @@ func newMessages() *messages {
 	return m
 }
 
-// transferCall receives or sends messages, one or many.
-type transferCall struct{ one, many uintptr }
-
-var (
-	receiveCall = transferCall{unix.SYS_RECVMSG, unix.SYS_RECVMMSG}
-	sendCall    = transferCall{unix.SYS_SENDMSG, unix.SYS_SENDMMSG}
-)
-
-// call is made for messages from to below end. It does not wait for long, so
-// Go's scheduler is not told (docs/adr/0012).
-func (m *messages) call(c transferCall, fd, from, end, flags int) (int, error) {
-	n, _, errno := syscall.RawSyscall6(c.many, uintptr(fd), uintptr(unsafe.Pointer(&m.headers[from])), uintptr(end-from), uintptr(flags), 0, 0)
+// call is recvmmsg or sendmmsg for messages from to below end. Neither waits
+// for long, so Go's scheduler is not told (docs/adr/0012).
+func (m *messages) call(number uintptr, fd, from, end, flags int) (int, error) {
+	n, _, errno := syscall.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(&m.headers[from])), uintptr(end-from), uintptr(flags), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -89,7 +82,7 @@ func (r *receiving) receive(s socket, in []Incoming, flags int) int {
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlSize)
 	}
-	n, err := r.call(receiveCall, s.fd, 0, len(in), flags)
+	n, err := r.call(unix.SYS_RECVMMSG, s.fd, 0, len(in), flags)
 	if err != nil {
 		return 0
 	}
@@ -164,7 +157,7 @@ func newSending(fd int) *sending {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s := &sending{messages: newMessages(), segments: err == nil}
 	s.try = func(fd, from, end int) (int, error) {
-		return s.call(sendCall, fd, from, end, unix.MSG_DONTWAIT)
+		return s.call(unix.SYS_SENDMMSG, fd, from, end, unix.MSG_DONTWAIT)
 	}
 	return s
 }

@@ -253,14 +253,15 @@ const (
 // How one client in lock-step is served: a system call for each ACK instead of
 // two. It is a third of what a block costs.
 const (
-	loneAfter = 8                      // ACKs in a row, one at a time, by one socket
+	loneAfter = 8                // ACKs in a row, one at a time, by one socket
 	loneFor   = time.Millisecond // until the others are looked at again
 	loneWait  = 2 * time.Millisecond
 )
 
 // lone tells when one socket has something, again and again, and no other has:
-// then it is read without asking for the others each time. That read waits for
-// loneWait at most, so a request of somebody else is late by as much.
+// then it is read without asking for the others each time. That goes on for
+// loneFor, and a read waits for loneWait at most, so a request of somebody else
+// is late by 3 ms at most.
 type lone struct {
 	in    uint8 // the socket
 	times int   // in a row

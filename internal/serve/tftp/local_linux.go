@@ -46,52 +46,13 @@ func (l local) readParts(off int64, parts [][]byte) (int, error) {
 	switch {
 	case err == nil && (got >= want || !f.slow):
 		if len(parts) == 1 {
-			a.read(f, off, want, got)
+			a.read(f, off+int64(min(got, want)), max(0, got-want))
 		}
 		return min(got, want), nil
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return l.fetched.readParts(off, parts)
 	}
 	return 0, err
-}
-
-// ahead is what follows a block that one client was sent in lock-step. Where
-// others read at the same time it is left alone.
-type ahead struct {
-	file *openFile
-	off  int64 // of what is there
-	data []byte
-	next int64 // where the latest block ended
-	room []byte
-}
-
-const aheadSize = 32 << 10
-
-// take gives a block that was read ahead.
-func (a *ahead) take(f *openFile, off int64, part []byte) bool {
-	if a.file != f || off != a.off || len(part) > len(a.data) {
-		return false
-	}
-	n := copy(part, a.data)
-	a.data, a.off = a.data[n:], off+int64(n)
-	a.next = a.off
-	return true
-}
-
-// wanted gives room for what follows a block, if this follows the one before.
-func (a *ahead) wanted(f *openFile, off int64) []byte {
-	if a.file != f || a.next != off {
-		return nil
-	}
-	if a.room == nil {
-		a.room = make([]byte, aheadSize)
-	}
-	return a.room
-}
-
-func (a *ahead) read(f *openFile, off int64, want, got int) {
-	a.file, a.next = f, off+int64(min(got, want))
-	a.off, a.data = a.next, a.room[:max(0, got-want)]
 }
 
 // preadv2 reads into vectors. It does not wait, so Go's scheduler is not told
