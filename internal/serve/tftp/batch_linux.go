@@ -21,27 +21,36 @@ type mmsghdr struct {
 }
 
 // controlSize holds the control messages of one datagram: struct in6_pktinfo
-// or in_pktinfo, and UDP_SEGMENT's size of packets.
-var controlSize = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(2)
+// (40 octets with its header and padding) or in_pktinfo, and UDP_SEGMENT's size
+// of packets (24).
+const controlSize = 64
 
 // messages is the memory that one call hands to the kernel. It is used again
 // for the next one.
 type messages struct {
+	parts   [batchSize]parts // backwards: the first message's are beside its header
 	headers [batchSize]mmsghdr
-	vectors [batchSize]unix.Iovec
-	names   [batchSize]unix.RawSockaddrInet6 // or RawSockaddrInet4, which is smaller
-	control [batchSize][]byte
 }
+
+// parts are what a header points to. They lie side by side, since on a virtual
+// machine it is felt how much memory is touched after a system call.
+type parts struct {
+	vector  unix.Iovec
+	name    unix.RawSockaddrInet6 // or RawSockaddrInet4, which is smaller
+	control [controlSize]byte
+}
+
+// of gives the parts of message i.
+func (m *messages) of(i int) *parts { return &m.parts[batchSize-1-i] }
 
 func newMessages() *messages {
 	m := new(messages)
 	for i := range m.headers {
-		m.control[i] = make([]byte, controlSize)
-		h := &m.headers[i].hdr
-		h.Name = (*byte)(unsafe.Pointer(&m.names[i]))
-		h.Iov = &m.vectors[i]
+		h, p := &m.headers[i].hdr, m.of(i)
+		h.Name = (*byte)(unsafe.Pointer(&p.name))
+		h.Iov = &p.vector
 		h.SetIovlen(1)
-		h.Control = &m.control[i][0]
+		h.Control = &p.control[0]
 	}
 	return m
 }
@@ -66,8 +75,9 @@ func newReceiving() *receiving { return &receiving{newMessages()} }
 // ignored).
 func (r *receiving) receive(s socket, in []Incoming, flags int) int {
 	for i := range in {
-		r.vectors[i].Base = &in[i].Data[0]
-		r.vectors[i].SetLen(len(in[i].Data))
+		p := r.of(i)
+		p.vector.Base = &in[i].Data[0]
+		p.vector.SetLen(len(in[i].Data))
 		h := &r.headers[i].hdr
 		h.Namelen = unix.SizeofSockaddrInet6
 		h.SetControllen(controlSize)
@@ -77,30 +87,17 @@ func (r *receiving) receive(s socket, in []Incoming, flags int) int {
 		return 0
 	}
 	for i := range in[:n] {
-		h := &r.headers[i]
+		h, p := &r.headers[i], r.of(i)
 		in[i].Data = in[i].Data[:h.n]
-		in[i].Local = netip.Addr{}
 		if s.v6 {
-			in[i].From = addrPort6(&r.names[i])
+			in[i].From = addrPort6(&p.name)
 		} else {
-			name := (*unix.RawSockaddrInet4)(unsafe.Pointer(&r.names[i]))
+			name := (*unix.RawSockaddrInet4)(unsafe.Pointer(&p.name))
 			in[i].From = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), ntohs(name.Port))
 		}
-		in[i].Local = localAddr(r.control[i][:h.hdr.Controllen])
+		in[i].Local = localAddr(p.control[:h.hdr.Controllen])
 	}
 	runtime.KeepAlive(in)
-	return n
-}
-
-// ours moves what has a Local to the front, and gives how many that are.
-func (r *receiving) ours(in []Incoming) int {
-	n := 0
-	for i := range in {
-		if in[i].Local.IsValid() {
-			in[n], in[i] = in[i], in[n]
-			n++
-		}
-	}
 	return n
 }
 
@@ -200,17 +197,18 @@ func (s *sending) send(to socket, out []Outgoing) {
 
 // fill fills in message i: what, to whom, from where.
 func (s *sending) fill(i int, by socket, o *Outgoing, part []byte) {
-	s.vectors[i].Base = &part[0]
-	s.vectors[i].SetLen(len(part))
+	p := s.of(i)
+	p.vector.Base = &part[0]
+	p.vector.SetLen(len(part))
 	h := &s.headers[i].hdr
-	control := s.control[i]
-	clear(control)
+	clear(p.control[:])
+	control := p.control[:]
 	c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	var used int
 	if by.v6 {
 		h.Namelen = unix.SizeofSockaddrInet6
 		zone, _ := strconv.ParseUint(o.To.Addr().Zone(), 10, 32)
-		s.names[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: ntohs(o.To.Port()), Addr: o.To.Addr().As16(), Scope_id: uint32(zone)}
+		p.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: ntohs(o.To.Port()), Addr: o.To.Addr().As16(), Scope_id: uint32(zone)}
 		c.Level, c.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
 		c.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
 		from := o.From.As16()
@@ -218,7 +216,7 @@ func (s *sending) fill(i int, by socket, o *Outgoing, part []byte) {
 		used = unix.CmsgSpace(unix.SizeofInet6Pktinfo)
 	} else {
 		h.Namelen = unix.SizeofSockaddrInet4
-		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&s.names[i])) = unix.RawSockaddrInet4{
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&p.name)) = unix.RawSockaddrInet4{
 			Family: unix.AF_INET, Port: ntohs(o.To.Port()), Addr: o.To.Addr().As4(),
 		}
 		c.Level, c.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
@@ -252,7 +250,7 @@ func (s *sending) transmit(to socket, out []Outgoing) {
 				o.Err = err
 				at++
 			}
-		case s.vectors[at].Len > uint64(o.Size):
+		case s.of(at).vector.Len > uint64(o.Size):
 			s.piecemeal(at, to, o, err)
 			at++
 		default:
@@ -269,7 +267,7 @@ func (s *sending) piecemeal(i int, to socket, o *Outgoing, err error) {
 	if errors.Is(err, unix.EIO) {
 		s.segments = false
 	}
-	part := unsafe.Slice(s.vectors[i].Base, s.vectors[i].Len)
+	part := unsafe.Slice(s.of(i).vector.Base, s.of(i).vector.Len)
 	for packet := range slices.Chunk(part, o.Size) {
 		s.fill(i, to, o, packet)
 		for {

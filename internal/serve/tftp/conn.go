@@ -10,10 +10,11 @@ import (
 // Wake and Close are for one goroutine.
 type Conn interface {
 	// Receive takes what has arrived, len(in) datagrams at most, into the
-	// memory that each in[i].Data has; one that is longer is cut. Where there
-	// is none it waits for that long at most. It gives 0 when the time is up
-	// or Wake was called.
-	Receive(in []Incoming, wait time.Duration) (n int, err error)
+	// memory that each in[i].Data has; one that is longer is cut. Only the
+	// first n of in are changed. Where there is none it waits for that long at
+	// most, counted from now. It gives 0 when the time is up or Wake was
+	// called.
+	Receive(in []Incoming, now time.Time, wait time.Duration) (n int, err error)
 	// Send sends all that it can, and puts the error of what it could not
 	// send into Err.
 	Send(out []Outgoing)
@@ -32,7 +33,7 @@ type Conn interface {
 type Incoming struct {
 	Data    []byte
 	From    netip.AddrPort
-	Local   netip.Addr // ours that it was sent to
+	Local   netip.Addr // ours that it was sent to; zero: to others as well
 	Port    uint8      // ours, as Conn counts them
 	Request bool       // the port is one for requests
 }

@@ -272,7 +272,7 @@ func TestWithoutSegmentation(t *testing.T) {
 		if how == "refused" {
 			try := conn.out.try
 			conn.out.try = func(fd, from, end int) (int, error) {
-				if int(conn.out.vectors[from].Len) > 1432 {
+				if int(conn.out.of(from).vector.Len) > 1432 {
 					return 0, unix.EINVAL
 				}
 				return try(fd, from, from+1)

@@ -26,7 +26,17 @@ func (l local) readParts(off int64, parts [][]byte) (int, error) {
 		v = append(v, unix.Iovec{Base: &p[0]})
 		v[len(v)-1].SetLen(len(p))
 	}
-	l.file.loop.vectors = v
+	a := &f.loop.ahead
+	if len(parts) == 1 {
+		if a.take(f, off, parts[0]) {
+			return want, nil
+		}
+		if room := a.wanted(f, off); room != nil {
+			v = append(v, unix.Iovec{Base: &room[0]})
+			v[1].SetLen(len(room))
+		}
+	}
+	f.loop.vectors = v
 	flags := 0
 	if f.slow {
 		flags = unix.RWF_NOWAIT
@@ -34,8 +44,11 @@ func (l local) readParts(off int64, parts [][]byte) (int, error) {
 	got, err := preadv2(f.fd, v, f.base+off, flags)
 	runtime.KeepAlive(parts)
 	switch {
-	case err == nil && (got == want || !f.slow):
-		return got, nil
+	case err == nil && (got >= want || !f.slow):
+		if len(parts) == 1 {
+			a.read(f, off+int64(min(got, want)), max(0, got-want))
+		}
+		return min(got, want), nil
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return l.fetched.readParts(off, parts)
 	}

@@ -40,6 +40,7 @@ type loop struct {
 	files    map[fileKey]*openFile
 	chunks   chunks
 	vectors  vectors
+	ahead    ahead
 	pending  int // files being opened
 	stopAt   time.Time
 	peak     int // most sessions since the tables were made
@@ -80,16 +81,18 @@ func (l *loop) run() error {
 	defer runtime.UnlockOSThread()
 	defer l.end()
 	in := make([]Incoming, batchSize)
-	memory := make([]byte, batchSize*(wire.MaxRequest+1)) // one more octet shows that it is too long
-	for {
-		for i := range in {
-			in[i].Data = memory[i*(wire.MaxRequest+1) : (i+1)*(wire.MaxRequest+1)]
+	const size = wire.MaxRequest + 1 // one more octet shows that it is too long
+	memory := make([]byte, batchSize*size)
+	now := time.Now()
+	for n := batchSize; ; {
+		for i := range in[:n] {
+			in[i].Data = memory[i*size : (i+1)*size]
 		}
-		n, err := l.conn.Receive(in, l.wait(time.Now()))
-		if err != nil {
+		var err error
+		if n, err = l.conn.Receive(in, now, l.wait(now)); err != nil {
 			return err
 		}
-		now := time.Now()
+		now = time.Now()
 		l.takeInbox(now)
 		for i := range in[:n] {
 			l.datagram(now, &in[i])
@@ -185,7 +188,7 @@ func (l *loop) takeInbox(now time.Time) {
 
 // datagram deals with one that arrived.
 func (l *loop) datagram(now time.Time, in *Incoming) {
-	if in.From.Port() == 0 {
+	if in.From.Port() == 0 || !in.Local.IsValid() {
 		return
 	}
 	id, ok := l.peerOf(in)

@@ -58,10 +58,10 @@ func (n *network) socket(at netip.AddrPort) *memSocket {
 	return s
 }
 
-func (n *network) Receive(in []Incoming, wait time.Duration) (int, error) {
+func (n *network) Receive(in []Incoming, now time.Time, wait time.Duration) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	until := time.Now().Add(wait)
+	until := now.Add(wait)
 	alarm := time.AfterFunc(wait, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()

@@ -183,7 +183,8 @@ func (r *read) begin(now time.Time, block int64, out *burst) {
 
 // look takes over the transfer's outcome.
 func (r *read) look() {
-	if done, over := r.transfer.ended(); over {
+	if _, over := r.transfer.ended(); over {
+		done := r.transfer.done // not the above, which would be allocated each time
 		r.done = &done
 	}
 }
