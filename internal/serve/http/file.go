@@ -81,8 +81,12 @@ func send(w *writer, r *http.Request, f *bootfile.File, c *content) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
-		io.Copy(w, c)
+	if r.Method != http.MethodGet {
+		return
+	}
+	if _, err := io.Copy(w, c); err != nil {
+		// net/http would end the answer as if this were all of it.
+		http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now())
 	}
 }
 
