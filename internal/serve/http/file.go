@@ -50,6 +50,7 @@ func (s *Server) file(w *writer, r *http.Request, name string, body []byte) {
 	if r.Method == http.MethodGet && (f.Size < 0 || f.Size >= toldAtOnce) {
 		s.emit(r, event.FileBegun, slog.String("name", f.Name))
 	}
+	w.pace = s.door.pace(r)
 	send(w, r, f, content)
 	code, attrs := outcome(w, r, content)
 	attrs = append([]slog.Attr{
