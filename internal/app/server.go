@@ -362,6 +362,7 @@ func needsRestart(old, next *Loaded) error {
 		{"[server] interfaces", fmt.Sprint(a.Interfaces) != fmt.Sprint(b.Interfaces)},
 		{"[server] share", a.Share != b.Share},
 		{"[tftp]", old.Config.TFTP != next.Config.TFTP},
+		{"[http]", old.Config.HTTP != next.Config.HTTP},
 		{"[history]", old.Config.History != next.Config.History},
 		{"DHCP where there was none", answersDHCP(next) && !answersDHCP(old)},
 		{"the first subnet in mode server", usesMode(next, model.ModeServer) && !usesMode(old, model.ModeServer)},

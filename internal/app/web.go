@@ -112,10 +112,18 @@ func (s *Server) page(path string) (body []byte, contentType string, ok bool) {
 	return nil, "", false
 }
 
+// newWeb is what answers HTTP and HTTPS.
+func (s *Server) newWeb(l *Loaded) *httpserve.Server {
+	return &httpserve.Server{
+		Opener: s, Events: s.opts.Events, Pages: s.page, Console: s.newConsole().Answer, Takes: takesBody,
+		MaxRate: l.Config.HTTP.MaxRate, MaxClientRate: l.Config.HTTP.MaxClientRate,
+	}
+}
+
 // listenWeb binds what HTTP and HTTPS listen on. The two share their limits.
 func (s *Server) listenWeb(ctx context.Context, l *Loaded) ([]service, error) {
 	cfg := l.Config.Server
-	h := &httpserve.Server{Opener: s, Events: s.opts.Events, Pages: s.page, Console: s.newConsole().Answer, Takes: takesBody}
+	h := s.newWeb(l)
 	var all []service
 	if cfg.HTTPPort != 0 {
 		ln, err := listenTCP(ctx, cfg.HTTP, cfg.HTTPPort)

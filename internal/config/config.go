@@ -18,6 +18,7 @@ type Config struct {
 	Server   Server
 	Boot     Boot
 	TFTP     TFTP
+	HTTP     HTTP
 	History  History
 	Install  Install
 	Subnets  []Subnet
@@ -72,6 +73,12 @@ type TFTP struct {
 	MaxPerClient  int  // open at once for one address; default 64
 	MaxRate       int  // octets in a second; 0: any
 	MaxClientRate int  // octets in a second for one address; 0: any
+}
+
+// HTTP is [http], which is for HTTPS too. Where it listens is [server].
+type HTTP struct {
+	MaxRate       int // octets of boot files in a second; 0: any
+	MaxClientRate int // the same for one address, or one /64 of IPv6; 0: any
 }
 
 // History is [history]: which boots are kept.

@@ -147,6 +147,7 @@ func TestKeyExamplesAreValid(t *testing.T) {
 		"server":  "[server]\n%s",
 		"boot":    "[boot]\n%s",
 		"tftp":    "[tftp]\n%s",
+		"http":    "[http]\n%s",
 		"history": "[history]\n%s",
 		"install": "[install]\n%s",
 		"subnet":  "[[machine]]\nname='m'\nmac='525400000001'\naddress='10.77.2.9'\n[[subnet]]\n%s",

@@ -147,6 +147,14 @@ func TestParseFaults(t *testing.T) {
 		{"image-twice", []string{
 			`6:8: name debian is already given on line 2; each belongs to one alone`,
 		}},
+		{"http-section", []string{
+			`2:19: rate "1 GB" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
+			`3:19: rate_per_client "100" is not a rate, from 64kB to 100GB in a second; write it as 500kB, 50MB or 1GB`,
+			`4:1: [http] has no key "rates"; its keys are rate, rate_per_client; did you mean rate?`,
+		}},
+		{"http-without-section", []string{
+			`1:1: http is text; write it as a table, [http]; the key http belongs under server`,
+		}},
 		{"inline-extended", []string{
 			`4:1: "match" is given twice, first on line 3; give it once`,
 			`5:7: "match" is already complete on line 3; add to it there`,
@@ -161,7 +169,7 @@ func TestParseFaults(t *testing.T) {
 			`5:10: boots "5" is not a number of boots, 100 to 1000000; write it as 20000`,
 		}},
 		{"key-above-sections", []string{
-			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
+			`1:1: "pool" is no section; the file holds [server], [boot], [tftp], [http], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; the key pool belongs under subnet`,
 		}},
 		{"lease", []string{
 			`3:9: lease "59s" is too short; allowed are 60s to 365d`,
@@ -359,7 +367,7 @@ func TestParseFaults(t *testing.T) {
 			`2:1: [[subnet]] has no key "cdir"; its keys are cidr, dhcp, pool, router, dns, ntp, domain, lease, per_circuit, upstream, next_server, options, probe, link; did you mean cidr?`,
 		}},
 		{"unknown-section", []string{
-			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
+			`1:2: "sever" is no section; the file holds [server], [boot], [tftp], [http], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]; did you mean server?`,
 		}},
 		{"uuid-junk", []string{
 			`3:8: uuid "03000200-0400-0500-0006-000700080009" is one that many boards share; name the machine by its MAC address`,

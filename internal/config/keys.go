@@ -5,7 +5,11 @@ type key struct{ name, example string }
 
 // single and repeats tell the two kinds of sections apart.
 func single(section string) bool {
-	return section == "server" || section == "boot" || section == "tftp" || section == "history" || section == "install"
+	switch section {
+	case "server", "boot", "tftp", "http", "history", "install":
+		return true
+	}
+	return false
 }
 
 func repeats(section string) bool {
@@ -18,7 +22,7 @@ func repeats(section string) bool {
 
 // sections lists the tables of the file.
 func sections() []string {
-	return []string{"server", "boot", "tftp", "history", "install", "subnet", "machine", "rule", "image"}
+	return []string{"server", "boot", "tftp", "http", "history", "install", "subnet", "machine", "rule", "image"}
 }
 
 // keysOf lists what a section, or a rule's match, may hold.
@@ -61,6 +65,11 @@ func keysOf(section string) []key {
 			{"answers", `"single-port"`},
 			{"transfers", `"16384"`},
 			{"transfers_per_client", `"64"`},
+			{"rate", `"50MB"`},
+			{"rate_per_client", `"5MB"`},
+		}
+	case "http":
+		return []key{
 			{"rate", `"50MB"`},
 			{"rate_per_client", `"5MB"`},
 		}

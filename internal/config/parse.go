@@ -75,6 +75,7 @@ func (d *draft) read(root *table) {
 	d.readServer(openSection("server", d.oneTable(root, "server"), d.report))
 	d.readBoot(openSection("boot", d.oneTable(root, "boot"), d.report))
 	d.readTFTP(openSection("tftp", d.oneTable(root, "tftp"), d.report))
+	d.readHTTP(openSection("http", d.oneTable(root, "http"), d.report))
 	d.readHistory(openSection("history", d.oneTable(root, "history"), d.report))
 	d.readInstall(openSection("install", d.oneTable(root, "install"), d.report))
 	for _, t := range d.manyTables(root, "subnet") {
@@ -101,7 +102,7 @@ func (d *draft) unknownSections(root *table) {
 			advice = "; the key " + k + " belongs under " + strings.Join(homes, ", ")
 		}
 		d.report.add(root.entries[k].at, "%s is no section; the file holds %s%s", quote(k),
-			"[server], [boot], [tftp], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]", advice)
+			"[server], [boot], [tftp], [http], [history], [install], [[subnet]], [[machine]], [[rule]] and [[image]]", advice)
 	}
 }
 
@@ -124,7 +125,11 @@ func (d *draft) oneTable(root *table, name string) *table {
 	case e.val.kind == kindTable:
 		return e.val.table
 	default:
-		d.report.add(e.at, "%s is %s; write it as a table, [%s]", name, e.val.kind, name)
+		advice := ""
+		if homes := sectionsWith(name); len(homes) > 0 {
+			advice = "; the key " + name + " belongs under " + strings.Join(homes, ", ")
+		}
+		d.report.add(e.at, "%s is %s; write it as a table, [%s]%s", name, e.val.kind, name, advice)
 	}
 	return newTable(0, byHeader)
 }

@@ -75,6 +75,7 @@ func TestParseEveryKey(t *testing.T) {
 		Boot: Boot{Unknown: "rescue", UnknownAt: "site.toml:23", Default: "debian-12", Timeout: 90 * time.Second, Local: model.LocalExit,
 			Offer: model.StyleNo43, OfferAt: "site.toml:21", Learn: false, LearnAt: "site.toml:22"},
 		TFTP:    TFTP{SinglePort: true, MaxTransfers: 100, MaxPerClient: 4, MaxRate: 1e9, MaxClientRate: 500e3},
+		HTTP:    HTTP{MaxRate: 2e9, MaxClientRate: 64e3},
 		History: History{Good: 7 * 24 * time.Hour, Failed: 30 * 24 * time.Hour, Boots: 500},
 		Install: Install{Answers: "/srv/hobnail/answers-of-ours", Vars: map[string]string{"user": "it", "ssh_key": ""}},
 		Subnets: []Subnet{

@@ -99,6 +99,18 @@ func (c *conn) took(n int64) {
 	c.mu.Unlock()
 }
 
+// waited is called before a write that this server has held back for so long:
+// that was no time in which the client could take anything.
+func (c *conn) waited(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bound || c.since.IsZero() {
+		return
+	}
+	c.since = c.since.Add(d)
+	c.Conn.SetWriteDeadline(c.since.Add(c.lim.stallTime))
+}
+
 // SetWriteDeadline is for those who know better than extend: TLS, while it
 // shakes hands and when it says goodbye.
 func (c *conn) SetWriteDeadline(t time.Time) error {

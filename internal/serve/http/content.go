@@ -83,9 +83,10 @@ func (r *region) advance(n int) {
 	r.left -= int64(n)
 }
 
-// writer counts what goes out.
+// writer counts what goes out, and slows it down where rates are bounded.
 type writer struct {
 	http.ResponseWriter
+	pace   *pace // of a boot file; nil: as fast as the client takes it
 	status int
 	n      int64
 	err    error // of the first write that failed
@@ -99,9 +100,19 @@ func (w *writer) WriteHeader(status int) {
 
 // Write is io.Writer's.
 func (w *writer) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b)
-	w.count(int64(n), err)
-	return n, err
+	sent := 0
+	for {
+		n := 0
+		piece, err := w.pace.next(int64(len(b) - sent))
+		if err == nil {
+			n, err = w.ResponseWriter.Write(b[sent:][:piece])
+		}
+		w.count(int64(n), err)
+		sent += n
+		if err != nil || sent == len(b) {
+			return sent, err
+		}
+	}
 }
 
 func (w *writer) count(n int64, err error) {
@@ -129,14 +140,30 @@ func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 	if !ok {
 		return w.copy(src)
 	}
-	r := &region{content: c, left: limited.N}
-	n, err := to.ReadFrom(r)
+	n, err := w.sendPieces(to, &region{content: c}, limited.N)
 	limited.N -= n
 	w.count(n, err)
-	if r.fault != nil {
-		c.err = r.fault
-	}
 	return n, err
+}
+
+// sendPieces sends so many octets of a region, or as many as there are.
+func (w *writer) sendPieces(to io.ReaderFrom, r *region, octets int64) (sent int64, err error) {
+	for sent < octets && err == nil {
+		var piece, n int64
+		if piece, err = w.pace.next(octets - sent); err != nil {
+			break
+		}
+		r.left = piece
+		n, err = to.ReadFrom(r)
+		sent += n
+		if n < piece {
+			break
+		}
+	}
+	if r.fault != nil {
+		r.content.err = r.fault
+	}
+	return sent, err
 }
 
 // copies are the buffers of copy, of smallFile octets.

@@ -50,6 +50,7 @@ func (s *Server) file(w *writer, r *http.Request, name string, body []byte) {
 	if r.Method == http.MethodGet && (f.Size < 0 || f.Size >= toldAtOnce) {
 		s.emit(r, event.FileBegun, slog.String("name", f.Name))
 	}
+	w.pace = s.door.pace(r)
 	send(w, r, f, content)
 	code, attrs := outcome(w, r, content)
 	attrs = append([]slog.Attr{
@@ -81,8 +82,12 @@ func send(w *writer, r *http.Request, f *bootfile.File, c *content) {
 		return
 	}
 	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
-		io.Copy(w, c)
+	if r.Method != http.MethodGet {
+		return
+	}
+	if _, err := io.Copy(w, c); err != nil {
+		// net/http would end the answer as if this were all of it.
+		http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now())
 	}
 }
 

@@ -84,6 +84,7 @@ func newTree() *tree {
 		"broken":              {},
 		"damaged":             {Size: 1 << 20, Content: faulty{upTo: 256 << 10}},
 		"large":               {Size: large, Content: zeros{}},
+		"damaged-stream":      {Size: -1, Content: faulty{upTo: 256 << 10}},
 		"%41":                 contents("literal"),
 	}}
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // door counts the connections of a server, over all its listeners, and lets in
@@ -19,6 +21,7 @@ import (
 // that up: its idle connections go first, then it is refused.
 type door struct {
 	lim    *limits
+	rates  rates
 	mu     sync.Mutex
 	change *sync.Cond // of the fields below
 	inside int
@@ -37,11 +40,12 @@ type source struct {
 	idle  *list.List // of *conn, since longest first
 	// free is when the next request may come by the rate alone; it lies in
 	// the past, by a second at most, where the address has asked for less.
-	free time.Time
+	free    time.Time
+	limiter *rate.Limiter // of octets; nil: any
 }
 
-func newDoor(lim *limits) *door {
-	d := &door{lim: lim, idle: list.New(), sources: map[netip.Addr]*source{}}
+func newDoor(lim *limits, r rates) *door {
+	d := &door{lim: lim, rates: r, idle: list.New(), sources: map[netip.Addr]*source{}}
 	d.change = sync.NewCond(&d.mu)
 	return d
 }
@@ -147,7 +151,7 @@ func (d *door) source(a netip.Addr) *source {
 		return s
 	}
 	d.sweep()
-	s := &source{idle: list.New()}
+	s := &source{idle: list.New(), limiter: newLimiter(d.rates.own)}
 	d.sources[a] = s
 	return s
 }
@@ -160,7 +164,7 @@ func (d *door) sweep() {
 	}
 	d.swept = now
 	for a, s := range d.sources {
-		if s.conns == 0 && s.busy == 0 && s.free.Before(now) {
+		if s.conns == 0 && s.busy == 0 && s.free.Before(now) && settled(s.limiter, now) {
 			delete(d.sources, a)
 		}
 	}

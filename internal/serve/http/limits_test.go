@@ -110,7 +110,7 @@ func TestTransfersOfOneAddress(t *testing.T) {
 
 // Who asks too often waits, and is refused where he does not wait himself.
 func TestRequestsOfOneAddress(t *testing.T) {
-	d := newDoor(&limits{sourceConnections: 9, sourceTransfers: 1000, sourceRate: 100, waitTime: time.Second})
+	d := newDoor(&limits{sourceConnections: 9, sourceTransfers: 1000, sourceRate: 100, waitTime: time.Second}, rates{})
 	a := netipAddr("10.77.1.2")
 	waited, refused := 0, 0
 	for range 250 {
@@ -134,7 +134,7 @@ func TestRequestsOfOneAddress(t *testing.T) {
 
 // All addresses of an IPv6 network are one: a machine has as many as it likes.
 func TestAddressesOfOneIPv6Network(t *testing.T) {
-	d := newDoor(standard())
+	d := newDoor(standard(), rates{})
 	if d.source(netipAddr("2001:db8::1")) != d.source(netipAddr("2001:db8::2:3")) {
 		t.Error("two addresses of one /64 count by themselves")
 	}
@@ -144,7 +144,7 @@ func TestAddressesOfOneIPv6Network(t *testing.T) {
 }
 
 func TestAddressesAreForgotten(t *testing.T) {
-	d := newDoor(standard())
+	d := newDoor(standard(), rates{})
 	for i := range 1000 {
 		_, end, _ := d.begin(netipAddr(fmt.Sprintf("10.0.%d.%d", i/250, i%250+1)))
 		end()

@@ -37,6 +37,9 @@ type Server struct {
 	// written, for all that is not. It is asked before the tree. The request's
 	// context ends when the server stops. May be nil.
 	Console func(w http.ResponseWriter, r *http.Request, path string, client, local netip.Addr) bool
+	// MaxRate bounds the octets of boot files in a second, MaxClientRate those
+	// for one address, or one /64 of IPv6. 0: any.
+	MaxRate, MaxClientRate int
 
 	limits *limits // nil: those of standard
 	once   sync.Once
@@ -97,7 +100,7 @@ func (s *Server) prepare() {
 		if s.limits == nil {
 			s.limits = standard()
 		}
-		s.door = newDoor(s.limits)
+		s.door = newDoor(s.limits, newRates(s.MaxRate, s.MaxClientRate))
 	})
 }
 
@@ -122,6 +125,8 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, conf *tls.Config) e
 	if conf != nil {
 		front = tls.NewListener(front, conf)
 	}
+	base, end := s.base(ctx)
+	defer end()
 	srv := &http.Server{
 		Handler:                      s,
 		MaxHeaderBytes:               s.limits.header,
@@ -129,7 +134,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, conf *tls.Config) e
 		IdleTimeout:                  s.limits.idleTime,
 		ConnState:                    s.door.track,
 		ConnContext:                  withConn,
-		BaseContext:                  func(net.Listener) context.Context { return context.WithValue(context.Background(), stopKey{}, ctx) },
+		BaseContext:                  func(net.Listener) context.Context { return base },
 		DisableGeneralOptionsHandler: true,
 		// What net/http would log are the faults of clients.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
@@ -162,6 +167,16 @@ func withConn(ctx context.Context, nc net.Conn) context.Context {
 // stopKey finds, in a request's context, the one that ends when the server
 // stops. The request's own goes on: transfers may come to their end.
 type stopKey struct{}
+
+// base is what the contexts of requests are made of; end is for those that
+// still wait for their turn.
+func (s *Server) base(stop context.Context) (base context.Context, end func()) {
+	life, end := context.Background(), func() {}
+	if s.door.rates.piece > 0 { // with it, each connection would take a lock of all
+		life, end = context.WithCancel(life)
+	}
+	return context.WithValue(life, stopKey{}, stop), end
+}
 
 // console lets people look; false where that is not for this request.
 func (s *Server) console(w http.ResponseWriter, r *http.Request, path string) bool {

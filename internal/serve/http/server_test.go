@@ -309,3 +309,15 @@ func TestServeReportsAListenerThatFails(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// An answer without a length that cannot be sent whole does not look whole.
+func TestStreamThatIsCutOff(t *testing.T) {
+	events := newRecord()
+	c := from(t, "127.0.0.1", serve(t, newTree(), events))
+	if n, err := io.Copy(io.Discard, answerTo(t, c, get("/damaged-stream")).Body); err == nil {
+		t.Errorf("%d octets ended as if they were all", n)
+	}
+	if got := events.next(t); !strings.HasPrefix(got, "file.fault name=damaged-stream") {
+		t.Error(got)
+	}
+}

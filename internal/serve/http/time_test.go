@@ -55,11 +55,16 @@ func (p *pipes) dial() (net.Conn, bool) {
 
 // simulated runs a server in a bubble of simulated time.
 func simulated(t *testing.T, lim *limits, test func(ln *pipes, events *record, stop func() error)) {
+	simulatedServer(t, &Server{limits: lim}, test)
+}
+
+func simulatedServer(t *testing.T, s *Server, test func(ln *pipes, events *record, stop func() error)) {
 	synctest.Test(t, func(t *testing.T) {
 		ln, events := newPipes(), newRecord()
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
-		go func() { done <- (&Server{Opener: newTree(), Events: events, limits: lim}).Serve(ctx, ln) }()
+		s.Opener, s.Events = newTree(), events
+		go func() { done <- s.Serve(ctx, ln) }()
 		stop := sync.OnceValue(func() error {
 			cancel()
 			return <-done
