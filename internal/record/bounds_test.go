@@ -60,3 +60,37 @@ func TestClaimsAreBounded(t *testing.T) {
 		t.Errorf("%d addresses are remembered after a day", len(j.addrs))
 	}
 }
+
+// TestForgedRequests: a flood of requests by TFTP, each in the name of another
+// address, leaves room for the boots of machines.
+func TestForgedRequests(t *testing.T) {
+	j := NewJoiner()
+	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	forged := func(at time.Time, i int, kind model.StepKind) *model.Boot {
+		from := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
+		return j.Add(Who{}, model.Step{Time: at, Kind: kind, Client: from,
+			File: &model.FileStep{Name: fmt.Sprintf("m/0200%08x/uefi-x64/ipxe.efi", i), Via: "tftp", Role: model.RoleLoader}})
+	}
+	kinds := []model.StepKind{model.StepStalled, model.StepAborted, model.StepMissing, model.StepRefused, model.StepFault}
+	began := 0
+	for i := range 100_000 {
+		if forged(start.Add(time.Duration(i)*time.Second/2000), i, kinds[i%len(kinds)]) != nil {
+			began++
+		}
+	}
+	if began != maxUnproven {
+		t.Errorf("%d boots began in a minute, want %d", began, maxUnproven)
+	}
+	discover := model.Step{Time: start.Add(50 * time.Second), Kind: model.StepDiscover, DHCP: &model.DHCPStep{Class: "PXEClient", Stage: "firmware"}}
+	if j.Add(Who{MAC: "02:00:00:00:00:01"}, discover) == nil {
+		t.Error("a machine's DISCOVER began none")
+	}
+	read := model.Step{Time: start.Add(51 * time.Second), Kind: model.StepRead, Client: netip.MustParseAddr("10.1.2.3"),
+		File: &model.FileStep{Name: "ipxe.efi", Via: "tftp", Role: model.RoleLoader, Octets: 1000, Heard: true}}
+	if j.Add(Who{}, read) == nil {
+		t.Error("a file that was read began none")
+	}
+	if forged(start.Add(61*time.Second), 200_000, model.StepStalled) == nil {
+		t.Error("a minute later none may begin")
+	}
+}

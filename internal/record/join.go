@@ -31,6 +31,9 @@ const (
 	// restart is what a machine needs at least to come from a loader's menu back
 	// to that loader's first request; a script that asks again is quicker.
 	restart = 15 * time.Second
+	// maxUnproven is how many boots of a minute may begin with a request that
+	// anybody can have sent in another's name.
+	maxUnproven = 64
 	// Idle ends a boot that nobody has heard of for so long. Installers ask
 	// people questions.
 	Idle = 30 * time.Minute
@@ -49,6 +52,9 @@ type Joiner struct {
 	addrs map[netip.Addr]claim
 	steps int // of all open boots
 	most  int // steps: MaxAllSteps but in tests
+	// Boots that began unproven, since when.
+	unproven      int
+	unprovenSince time.Time
 	// Closed is told of each boot to which nothing more will be added; may be nil.
 	Closed func(*model.Boot)
 }
@@ -195,7 +201,7 @@ func (j *Joiner) boot(who *Who, s *model.Step) *model.Boot {
 		asSystem(b, s)
 		return b
 	}
-	if !starts(s) {
+	if !starts(s) || unproven(s) && !j.mayBegin(s.Time) {
 		return nil
 	}
 	if len(j.open) >= MaxOpen {
@@ -268,6 +274,32 @@ func starts(s *model.Step) bool {
 		return s.File != nil && (s.File.Via == "tftp" || s.File.Role == model.RoleLoader)
 	}
 	return false
+}
+
+// unproven reports whether a step is a request by TFTP that was answered to an
+// address from which nothing came back: its sender may have made that up.
+func unproven(s *model.Step) bool {
+	if s.File == nil || s.File.Via != "tftp" {
+		return false
+	}
+	switch s.Kind {
+	case model.StepMissing, model.StepRefused, model.StepFault:
+		return true
+	case model.StepStalled, model.StepAborted:
+		return !s.File.Heard && s.File.Octets == 0
+	}
+	return false
+}
+
+// mayBegin lets some boots begin with an unproven step: machines behind a
+// firewall that drops our answers have no other. A flood of forged requests
+// would push all others out of the records.
+func (j *Joiner) mayBegin(at time.Time) bool {
+	if since := at.Sub(j.unprovenSince); since < 0 || since >= time.Minute {
+		j.unproven, j.unprovenSince = 0, at
+	}
+	j.unproven++
+	return j.unproven <= maxUnproven
 }
 
 // begins reports whether a step is the first of another attempt than the open

@@ -407,6 +407,9 @@ func (l *loop) letGo(f *openFile) {
 // abandon ends a session whose client is not to blame.
 func (l *loop) abandon(now time.Time, ses *session, reason error) {
 	done := outcome{code: event.FileAborted, attrs: []slog.Attr{slog.String("reason", reason.Error())}}
+	if ses.read.transfer == nil {
+		done.attrs = append(done.attrs, slog.Bool("heard", false))
+	}
 	if ses.wanted == nil {
 		l.finish(now, ses, done)
 		return

@@ -167,7 +167,7 @@ func TestServer(t *testing.T) {
 				t.Error("the old session answered")
 			}
 			b.expectEvents("file.aborted name=nbp bytes=0 blksize=512 windowsize=1 retransmissions=0" +
-				" reason=the client asked anew from the same port")
+				" reason=the client asked anew from the same port heard=false")
 		}},
 		{"a stranger is told so and the transfer goes on", func(t *testing.T, b *bench) {
 			c, stranger := b.client("198.51.100.7:1000"), b.client("198.51.100.7:1001")
@@ -406,7 +406,7 @@ func TestServerForgetsARequest(t *testing.T) {
 			c.expect(t, "-")
 			synctest.Wait()
 			if got := b.events.take(); len(got) != 2 || !strings.HasPrefix(got[0], "file.aborted name="+name) ||
-				!strings.HasSuffix(got[0], "reason=the client asked anew from the same port") {
+				!strings.HasSuffix(got[0], "reason=the client asked anew from the same port heard=false") {
 				t.Errorf("events %q", got)
 			}
 		})
@@ -443,7 +443,7 @@ func TestServerStops(t *testing.T) {
 		}
 		b.expectEvents(
 			"file.read name=nbp bytes=1500 blksize=1024 windowsize=1 retransmissions=0",
-			"file.aborted name=nbp bytes=0 blksize=512 windowsize=1 retransmissions=0 reason=server is stopping")
+			"file.aborted name=nbp bytes=0 blksize=512 windowsize=1 retransmissions=0 reason=server is stopping heard=false")
 	})
 }
 
