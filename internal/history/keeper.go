@@ -25,6 +25,9 @@ const (
 	gather = 10 * time.Millisecond
 	// pace is how often boots are judged and stored.
 	pace = time.Second
+	// trimAfter is how many boots that ended are stored before the archive drops
+	// what is too much, though its time has not come: a flood fills no disk.
+	trimAfter = 5000
 	// neighbourAge is how long a DHCP server counts after it was heard of.
 	neighbourAge = time.Hour
 	// keepPast is how many earlier boots of a machine are looked at.
@@ -78,6 +81,7 @@ type Keeper struct {
 	state   map[*model.Boot]*state
 	around  *Around
 	closed  []*model.Boot    // ended since boots were last stored; they do not change
+	stored  int              // of those, since the archive dropped what is too much
 	final   []*model.Boot    // whose verdict became final since Ended was last told
 	unsaved map[string]Saved // what the archive did not take
 	retry   time.Time        // when the archive is offered that again; Run's own, as unsaved is
@@ -162,6 +166,9 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.mu.Unlock()
 		case <-tick.C:
 			k.judge(k.clock())
+			if k.stored >= trimAfter {
+				k.trim()
+			}
 		case <-trim.C:
 			k.trim()
 		case <-ctx.Done():
@@ -239,6 +246,7 @@ func (k *Keeper) judge(now time.Time) {
 		save = append(save, Saved{Boot: b})
 	}
 	final := k.final
+	k.stored += len(k.closed)
 	k.closed, k.final = nil, nil
 	watchers := k.watchers()
 	k.mu.Unlock()
@@ -363,6 +371,7 @@ func copyOf(b *model.Boot) *model.Boot {
 }
 
 func (k *Keeper) trim() {
+	k.stored = 0
 	if k.archive == nil {
 		return
 	}

@@ -25,6 +25,7 @@ type shelf struct {
 	boots map[string]*model.Boot
 	fault error
 	saves int
+	trims int
 }
 
 func newShelf() *shelf { return &shelf{boots: map[string]*model.Boot{}} }
@@ -76,7 +77,18 @@ func (a *shelf) List(want func(*model.Boot) bool) error {
 	return nil
 }
 
-func (a *shelf) Trim(time.Time) error { return nil }
+func (a *shelf) Trim(time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.trims++
+	return nil
+}
+
+func (a *shelf) trimmed() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.trims
+}
 
 func (a *shelf) fail(err error) {
 	a.mu.Lock()
@@ -435,4 +447,22 @@ func TestASystemIsKnownBeforeItsBootIsJoined(t *testing.T) {
 	if k.Knows(mac(3)) {
 		t.Error("a machine is known whose step was left out")
 	}
+}
+
+// TestAFloodIsTrimmed: more boots than a site has in a day end within seconds,
+// and the archive drops what is too much without waiting for its time.
+func TestAFloodIsTrimmed(t *testing.T) {
+	archive := newShelf()
+	run(t, archive, func(k *history.Keeper) {
+		for n := range 30_000 {
+			machine{k: k, n: n}.discover()
+			if n%10_000 == 0 {
+				settle()
+			}
+		}
+		settle()
+		if n := archive.trimmed(); n < 1 || n > 3 {
+			t.Errorf("it was trimmed %d times", n)
+		}
+	})
 }
