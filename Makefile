@@ -34,7 +34,7 @@ DHCP_FUZZ := FuzzParse ./internal/wire/dhcp4 FuzzParseVendorOptions ./internal/w
 	FuzzParseIPXE ./internal/wire/pxe FuzzClasses ./internal/wire/pxe FuzzPacketInReplyOut ./internal/serve/dhcp \
 	FuzzSiteAnswerInReplyOut ./internal/serve/dhcp
 
-.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-slice proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-history proof-explain proof-install clean setup-run setup-test setup-bench
+.PHONY: run build test lint unit interop lab demo bench fuzz fuzz-dhcp fuzz-slice proof-power proof-kills proof-chaos proof-sim proof-verdicts proof-storm proof-loss proof-history proof-explain proof-install clean setup-run setup-test setup-bench
 
 run: setup-run build ## serve on every interface, beside the DHCP server that is there
 	@if [ "$$(id -u)" -eq 0 ]; then exec ./hobnail serve; else exec sudo ./hobnail serve; fi
@@ -115,6 +115,10 @@ proof-history: ## a process that keeps boots killed KILLS times under load; twen
 proof-storm: build ## BOOTS machines that boot at once: each leaves the right record, and what that costs; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
 	$$sudo env HOBNAIL_STORM=$(BOOTS) go test -tags lab -count=1 -timeout 1h -v -run 'TestStorm$$' ./internal/lab
+
+proof-loss: build ## firmware and loaders behind links that lose 0, 1 and 5 %; needs root
+	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \
+	$$sudo env HOBNAIL_LOSS=all go test -tags lab -count=1 -timeout 1h -v -run TestFirmwareOnABadLink ./internal/lab
 
 proof-verdicts: build ## boots that go wrong, each of which must get the right verdict; needs root
 	@if [ "$$(id -u)" -eq 0 ]; then sudo=; else sudo="sudo env PATH=$$PATH"; fi; \

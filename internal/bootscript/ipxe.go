@@ -109,6 +109,9 @@ func (w *ipxeWriter) boot(e Entry) {
 	w.line("kernel ", w.url(e.Kernel), w.arguments(e), " || goto failed")
 	for i, name := range e.Initrd {
 		w.line("initrd --name ", initrdName(e, i), " ", w.url(name), " || goto failed")
+		if w.pads(e, i) {
+			w.line("initrd --name ", padName(i), " ", w.url(name+Pad), " || goto failed")
+		}
 	}
 	w.line("boot || goto failed")
 }
@@ -141,6 +144,9 @@ func (w *ipxeWriter) arguments(e Entry) string {
 	if w.menu.Machine.Arch != model.ArchBIOS {
 		for i := range e.Initrd {
 			b.WriteString(" initrd=" + initrdName(e, i))
+			if w.pads(e, i) {
+				b.WriteString(" initrd=" + padName(i))
+			}
 		}
 	}
 	if text := ipxeText(e.Cmdline); text != "" {
@@ -148,6 +154,19 @@ func (w *ipxeWriter) arguments(e Entry) string {
 	}
 	return b.String()
 }
+
+// Pad ends the names of what fills up initial RAM disks to multiples of four
+// octets: one to four zeros. Linux finds the next one only there, and its EFI
+// stub puts them one behind the other as they are (Linux 6.1: init/initramfs.c,
+// drivers/firmware/efi/libstub/file.c); the other loaders align them.
+const Pad = ".pad"
+
+// pads reports whether something has to be put behind an initrd.
+func (w *ipxeWriter) pads(e Entry, i int) bool {
+	return w.menu.Machine.Arch != model.ArchBIOS && i < len(e.Initrd)-1
+}
+
+func padName(i int) string { return fmt.Sprintf("%d-pad", i+1) }
 
 // initrdName is the name under which iPXE keeps an initrd: a file's own name
 // where it is the only one, numbered where two could be alike.

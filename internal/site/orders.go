@@ -132,16 +132,19 @@ func (s *Site) install(ctx context.Context, r bootfile.Request, name, rest strin
 		}
 		kernel, initrd := image.Names(img)
 		for i, n := range append([]string{kernel}, initrd...) {
-			if path.Base(n) != file {
+			pads := path.Base(n)+bootscript.Pad == file
+			if path.Base(n) != file && !pads {
 				continue
 			}
-			if i == 0 {
+			if i == 0 && !pads {
 				if err := s.Orders.Begin(ctx, token); err != nil {
 					return nil, err
 				}
 			}
-			r.Name = n
-			f, err := s.Images.Open(ctx, r)
+			if r.Name = n; pads {
+				r.Name += bootscript.Pad
+			}
+			f, err := s.image(ctx, r)
 			if err == nil {
 				f.Name = name
 			}

@@ -69,7 +69,7 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		if img, ok := s.ofESXi(name); ok {
 			return s.esxi(ctx, r, name, img, esxiByHand)
 		}
-		return s.Images.Open(ctx, r)
+		return s.image(ctx, r)
 	}
 	if rest, ok := strings.CutPrefix(name, InstallPrefix); ok {
 		return s.install(ctx, r, name, rest)
@@ -92,7 +92,7 @@ func (s *Site) Open(ctx context.Context, r bootfile.Request) (*bootfile.File, er
 		case ofImages(p.File):
 			// U-Boot puts its boot file's folder before every name.
 			r.Name = p.File
-			return s.Images.Open(ctx, r)
+			return s.image(ctx, r)
 		case strings.HasPrefix(p.File, InstallPrefix):
 			return s.install(ctx, r, p.File, strings.TrimPrefix(p.File, InstallPrefix))
 		}
