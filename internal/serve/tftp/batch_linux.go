@@ -201,8 +201,8 @@ func (s *sending) fill(i int, by socket, o *Outgoing, part []byte) {
 	p.vector.Base = &part[0]
 	p.vector.SetLen(len(part))
 	h := &s.headers[i].hdr
-	clear(p.control[:])
 	control := p.control[:]
+	clear(control)
 	c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	var used int
 	if by.v6 {

@@ -11,9 +11,10 @@ import (
 type Conn interface {
 	// Receive takes what has arrived, len(in) datagrams at most, into the
 	// memory that each in[i].Data has; one that is longer is cut. Only the
-	// first n of in are changed. Where there is none it waits for that long at
-	// most, counted from now. It gives 0 when the time is up or Wake was
-	// called.
+	// first n of in are changed. Where there is none it waits for that long,
+	// about. It gives 0 when the time is up or Wake was called. now is the
+	// caller's, of when the last ones came: to ask for it again costs as much as
+	// a step of a transfer.
 	Receive(in []Incoming, now time.Time, wait time.Duration) (n int, err error)
 	// Send sends all that it can, and puts the error of what it could not
 	// send into Err.
