@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"hobnail/internal/lab/link"
 )
 
 // badRow is a machine whose server is at the end of a bad link. It reads by
@@ -61,7 +59,10 @@ func (r badRow) run(t *testing.T, on badLink) {
 		l := New(t)
 		lan := l.Link("lan")
 		conf, shows := r.files(l)
-		srv, wire := l.badWire(lan, on.faults)
+		srv := l.Router("srv").wired(localAddr)
+		faults := on.faults
+		faults.Seed = 1
+		wire := lan.WireTo(srv, localAddr+"/24", faults)
 		server := srv.Hobnail("http = \"off\"\n" + gives + conf)
 		m := l.Machine(r.kind, lan, MachineOpts{MAC: machineMAC, Wait: 6 * time.Minute})
 		m.Expect(r.shows)
@@ -82,21 +83,6 @@ func (r badRow) run(t *testing.T, on badLink) {
 			t.Logf("%+v; %s", counts, b.Verdict)
 		}
 	})
-}
-
-// badWire joins a host to a link of machines by a cable with faults.
-func (l *Lab) badWire(lan *Link, f link.Faults) (*Host, *link.Link) {
-	l.t.Helper()
-	srv := l.Router("srv").wired(localAddr)
-	f.Seed = 1
-	wire, err := link.Join(link.End{Netns: string(lan.ns), Name: "bad0"}, link.End{Netns: string(srv.ns), Name: "eth0"}, f, -1)
-	if err != nil {
-		l.t.Fatalf("joining the machines and their server: %v", err)
-	}
-	l.onClose(func() { wire.Close() })
-	l.ip("-n", string(lan.ns), "link", "set", "bad0", "master", "br0", "up")
-	l.ifup(srv.ns, "eth0", localAddr+"/24")
-	return srv, wire
 }
 
 // files writes what the row's machine reads, and gives the configuration for it

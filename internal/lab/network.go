@@ -103,14 +103,32 @@ func (l *Lab) Cable(name, cidr string, to *Host, there string) *Host {
 func (l *Lab) Wire(name, cidr string, to *Host, there string, f link.Faults, cpu int) (*Host, *link.Link) {
 	l.t.Helper()
 	h := &Host{Name: name, Ports: []Port{{Addr: netip.MustParsePrefix(cidr)}}, lab: l, ns: l.newNetns(name)}
-	w, err := link.Join(link.End{Netns: string(h.ns), Name: "eth0"}, link.End{Netns: string(to.ns), Name: name}, f, cpu)
-	if err != nil {
-		l.t.Fatalf("joining %s and %s: %v", name, to.Name, err)
-	}
-	l.onClose(func() { w.Close() })
+	w := l.join(link.End{Netns: string(h.ns), Name: "eth0"}, link.End{Netns: string(to.ns), Name: name}, f, cpu)
 	l.ifup(h.ns, "eth0", cidr)
 	l.ifup(to.ns, name, there)
 	return h, w
+}
+
+// WireTo joins a host that has no other interface to the link, by such a cable.
+func (k *Link) WireTo(h *Host, cidr string, f link.Faults) *link.Link {
+	l := k.lab
+	l.t.Helper()
+	k.ports++
+	port := fmt.Sprintf("wire%d", k.ports)
+	w := l.join(link.End{Netns: string(k.ns), Name: port}, link.End{Netns: string(h.ns), Name: "eth0"}, f, -1)
+	l.ip("-n", string(k.ns), "link", "set", port, "master", "br0", "up")
+	l.ifup(h.ns, "eth0", cidr)
+	return w
+}
+
+func (l *Lab) join(a, b link.End, f link.Faults, cpu int) *link.Link {
+	l.t.Helper()
+	w, err := link.Join(a, b, f, cpu)
+	if err != nil {
+		l.t.Fatalf("joining %s and %s: %v", a.Netns, b.Netns, err)
+	}
+	l.onClose(func() { w.Close() })
+	return w
 }
 
 // ifup gives an interface its address and switches it on.
