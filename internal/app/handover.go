@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hobnail/internal/bootscript"
 	"hobnail/internal/handover"
 	"hobnail/internal/image"
 	"hobnail/internal/model"
@@ -104,6 +105,7 @@ func ServedFiles(l *Loaded, at []netip.Addr, progress func(name string)) ([]hand
 			digest(&f)
 			all = append(all, f)
 		}
+		all = append(all, pads(img)...)
 	}
 	return append(all, generated(l)...), nil
 }
@@ -171,6 +173,19 @@ func digest(f *handover.File) {
 	if _, err := file.ReadAt(b, 0); err == nil {
 		f.Authenticode, f.Signer = nbp.Signer(b)
 	}
+}
+
+// pads lists what iPXE reads between the initial RAM disks of an image.
+func pads(img model.Image) (all []handover.File) {
+	_, initrd := image.Names(img)
+	for i := range len(initrd) - 1 {
+		if img.Way == model.WayLinux {
+			all = append(all, handover.File{
+				Name: initrd[i] + bootscript.Pad, Kind: "generated", Arch: string(img.CPU), Size: -1, Note: "one to four zeros: no digest",
+			})
+		}
+	}
+	return all
 }
 
 // generated lists what is made for each machine, so that no list can know it.
